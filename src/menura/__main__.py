@@ -1,0 +1,5 @@
+"""python -m menura"""
+
+from menura.cli import main
+
+main()

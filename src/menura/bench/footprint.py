@@ -1,0 +1,80 @@
+"""Resident memory: of an idle broker, of each idle connection, of each queued message.
+
+The figures are differences of the broker's resident set, so they are true only of a broker that has just
+started: one that has freed memory before takes the new things' room from there. Each scenario therefore
+wants a fresh broker.
+"""
+
+import os
+import time
+from contextlib import ExitStack
+
+from menura.bench.backlog import backlog_count, fill
+from menura.bench.connection import Address, Connection
+from menura.bench.errors import UnavailableError
+from menura.bench.meter import Meter
+from menura.bench.processes import open_files_max, raise_open_files_max, resident_bytes
+from menura.bench.result import Metric, Result, Settings, measured
+from menura.bench.topology import Topology
+
+SETTLE_SECONDS = 1.0  # for a broker that allocates or frees in the background
+SPARE_FILES = 500  # what a broker has open besides connections, and others' connections to it
+
+
+def connections(settings: Settings) -> Result:
+    """Connections that have finished the handshake and are silent; then a channel on each."""
+    meter = Meter(settings.broker_pid)
+    address = Address.parse(settings.url)
+    idle = _resident(settings)
+    count = _affordable(settings)
+    with ExitStack() as stack:
+        opened = [stack.enter_context(Connection(address, channel=False)) for _ in range(count)]
+        connected = _resident(settings)
+        for connection in opened:
+            connection.open_channel()
+        with_channels = _resident(settings)
+    meter.stop()
+    fewer = f" (of {settings.connections:,}: the broker's process may not open more files)"
+    return measured(
+        settings,
+        meter,
+        Metric("idle", idle / 1e6, "MB"),
+        Metric("connection", (connected - idle) / count, "B"),
+        Metric("channel", (with_channels - connected) / count, "B"),
+        notes=(f"{count:,} connections{fewer if count < settings.connections else ''}",),
+    )
+
+
+def queued(settings: Settings) -> Result:
+    """Messages that lie in a queue."""
+    meter = Meter(settings.broker_pid)
+    count = backlog_count(settings)
+    with Topology(Address.parse(settings.url), durable=settings.durable) as topology:
+        queue = topology.queue()
+        before = _resident(settings)
+        fill(settings, queue, count)
+        grown = _resident(settings) - before
+    meter.stop()
+    return measured(
+        settings,
+        meter,
+        Metric("message", grown / count, "B"),
+        notes=(f"{count:,} of {settings.body_bytes:,} B",),
+    )
+
+
+def _resident(settings: Settings) -> int:
+    time.sleep(SETTLE_SECONDS)
+    resident = None if settings.broker_pid is None else resident_bytes(settings.broker_pid)
+    if resident is None:
+        raise UnavailableError("the broker's memory can't be read: name its process with --broker-pid")
+    return resident
+
+
+def _affordable(settings: Settings) -> int:
+    """How many connections both ends may have open; with more, a broker's other clients would be shut out."""
+    raise_open_files_max()
+    limits = [open_files_max(pid) for pid in (settings.broker_pid, os.getpid()) if pid is not None]
+    return max(
+        1, min([settings.connections, *(limit - SPARE_FILES for limit in limits if limit is not None)])
+    )

@@ -1,0 +1,138 @@
+"""The list of what can be measured, and how one of them is run.
+
+A scenario is a function from settings to a result, with the settings that make it what it is. It runs in a
+process of its own, started afresh, so that neither the program that asks nor an earlier scenario costs it
+anything.
+"""
+
+import multiprocessing
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from menura.bench import (
+    backlog,
+    clients,
+    closed_loop,
+    footprint,
+    get_loop,
+    latency,
+    launch,
+    resp,
+    rpc,
+    streams,
+)
+from menura.bench.connection import Address
+from menura.bench.errors import BenchError
+from menura.bench.processes import listener_pid
+from menura.bench.result import Result, Settings
+
+REDIS_URL = "redis://127.0.0.1:6379"
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A name, a line on what it does, and the function with its defaults."""
+
+    name: str
+    about: str
+    measure: Callable[[Settings], Result]
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+    def settings(self, **given: Any) -> Settings:
+        """The scenario's defaults, overruled by what was given."""
+        return Settings(**{"scenario": self.name, **self.defaults, **given})
+
+
+def _backlog_sizes(
+    name: str, about: str, measure: Callable[[Settings], Result], **defaults: Any
+) -> list[Scenario]:
+    sizes = {"128": 128, "512": 512, "1k": 1024, "10k": 10240}
+    return [
+        Scenario(
+            f"{name}-{label}",
+            f"{about}, {size:,} B",
+            measure,
+            {"count": 1_000_000, "body_bytes": size, **defaults},
+        )
+        for label, size in sizes.items()
+    ]
+
+
+_ALL = [
+    Scenario("autoack-128", "one publisher, one consumer, auto-ack, 128 B", streams.auto_ack),
+    Scenario("autoack-1k", "the same, 1 KiB", streams.auto_ack, {"body_bytes": 1024}),
+    Scenario("ack-each-128", "every message acknowledged singly, prefetch 500", streams.ack_each),
+    Scenario("confirms-128", "publisher confirms (2,000 open), acknowledgements in ranges", streams.confirms),
+    Scenario("fanout-10", "a fanout exchange to 10 queues with 10 consumers; deliveries", streams.fanout),
+    Scenario(
+        "topic-1000", "a topic exchange with 1,000 bindings of which 3 match; deliveries", streams.topic
+    ),
+    Scenario(
+        "closed-loop-100",
+        "100 connections, each awaiting the confirm of one message",
+        closed_loop.closed_loop,
+        {"connections": 100},
+    ),
+    Scenario("closed-loop-1", "the same with 1 connection", closed_loop.closed_loop),
+    Scenario("get-loop", "basic.get, one message after the other", get_loop.get_loop, {"count": 5_000}),
+    Scenario("rpc-1", "round trips over direct reply-to, 1 client", rpc.rpc),
+    Scenario("rpc-50", "the same with 50 clients", rpc.rpc, {"connections": 50}),
+    Scenario(
+        "latency-10k", "publish to delivery at 10,000 messages a second", latency.latency, {"rate": 10_000}
+    ),
+    Scenario("latency-30k", "the same at 30,000 messages a second", latency.latency, {"rate": 30_000}),
+    *_backlog_sizes("enqueue-dequeue", "a queue filled, then emptied", backlog.enqueue_dequeue),
+    Scenario(
+        "memory-connections",
+        "resident memory idle, and of each idle connection",
+        footprint.connections,
+        {"connections": 10_000},
+    ),
+    Scenario(
+        "memory-queue", "resident memory of each queued message", footprint.queued, {"count": 1_000_000}
+    ),
+    Scenario("startup", "from starting `menura serve` to ready", launch.startup, {"count": 7}),
+    Scenario("client-pika", "publish, then consume, with pika", clients.pika, {"count": 20_000}),
+    Scenario("client-aio-pika", "the same with aio-pika", clients.aio_pika, {"count": 20_000}),
+    Scenario("client-kombu", "the same with kombu", clients.kombu, {"count": 20_000}),
+    *_backlog_sizes(
+        "redis-pipelined",
+        "redis-server: LPUSH, then RPOP, 500 at a time",
+        resp.enqueue_dequeue,
+        url=REDIS_URL,
+        window=resp.PIPELINE_COMMANDS,
+    ),
+    *_backlog_sizes(
+        "redis-single",
+        "redis-server: LPUSH, then RPOP, one at a time",
+        resp.enqueue_dequeue,
+        url=REDIS_URL,
+        window=1,
+        count=100_000,
+    ),
+]
+SCENARIOS: Mapping[str, Scenario] = {scenario.name: scenario for scenario in _ALL}
+
+
+def run(settings: Settings) -> Result:
+    """Run one scenario in a process of its own. BenchError says what stopped it."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(run_here, settings).result()
+
+
+def run_here(settings: Settings) -> Result:
+    """Run one scenario in this process."""
+    if settings.broker_pid is None:
+        settings = replace(settings, broker_pid=_local_broker(settings.url))
+    try:
+        return SCENARIOS[settings.scenario].measure(settings)
+    except (OSError, EOFError) as error:
+        raise BenchError(f"{type(error).__name__}: {error}") from error
+
+
+def _local_broker(url: str) -> int | None:
+    scheme, _, _ = url.partition(":")
+    address = Address.parse(url, scheme)
+    return listener_pid(address.host, address.port)

@@ -1,0 +1,137 @@
+"""Throughput: a publisher and its consumers run freely, and the consumers' rate is the figure.
+
+After a warm-up the deliveries of a stretch of time are counted; then the publisher stops, the queues are
+drained, and every message must have arrived exactly as often as there are queues for it. A broker that
+loses some has no rate.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+
+from menura.bench import wire
+from menura.bench.connection import Address, Connection
+from menura.bench.errors import BenchError
+from menura.bench.flow import Ack, Consumer, Publisher, pump
+from menura.bench.meter import Meter
+from menura.bench.result import Metric, Result, Settings, measured
+from menura.bench.topology import Topology
+
+FANOUT_QUEUES = 10
+TOPIC_BINDINGS = 1_000
+TOPIC_KEYS = 256
+TOPIC_MATCHING = ("order.*.created", "order.#", "#.created")
+CONFIRM_WINDOW = 2_000
+
+
+def body(settings: Settings) -> bytes:
+    return b"x" * settings.body_bytes
+
+
+def props(settings: Settings) -> bytes:
+    return wire.properties(delivery_mode=2 if settings.durable else 1)
+
+
+def messages(settings: Settings, exchange: str, keys: Sequence[str]) -> list[bytes]:
+    return [wire.publish(exchange, key, body(settings), props(settings)) for key in keys]
+
+
+def auto_ack(settings: Settings) -> Result:
+    return _one_queue(settings, Ack.NONE)
+
+
+def ack_each(settings: Settings) -> Result:
+    return _one_queue(settings, Ack.EACH, prefetch=500)
+
+
+def confirms(settings: Settings) -> Result:
+    return _one_queue(settings, Ack.RANGES, prefetch=2_000, confirm_window=CONFIRM_WINDOW)
+
+
+def _one_queue(settings: Settings, ack: Ack, *, prefetch: int = 0, confirm_window: int = 0) -> Result:
+    with Topology(Address.parse(settings.url), durable=settings.durable) as topology:
+        queue = topology.queue()
+        return _stream(
+            settings,
+            messages(settings, "", [queue]),
+            [queue],
+            ack=ack,
+            prefetch=prefetch,
+            confirm_window=confirm_window,
+        )
+
+
+def fanout(settings: Settings) -> Result:
+    with Topology(Address.parse(settings.url), durable=settings.durable) as topology:
+        exchange = topology.exchange("fanout")
+        queues = [topology.queue() for _ in range(FANOUT_QUEUES)]
+        for queue in queues:
+            topology.bind(queue, exchange)
+        return _stream(settings, messages(settings, exchange, ["all"]), queues)
+
+
+def topic(settings: Settings) -> Result:
+    """Three patterns match every key, on a queue each; the other bindings look alike and match none."""
+    with Topology(Address.parse(settings.url), durable=settings.durable) as topology:
+        exchange = topology.exchange("topic")
+        queues = [topology.queue() for _ in TOPIC_MATCHING]
+        for queue, pattern in zip(queues, TOPIC_MATCHING, strict=True):
+            topology.bind(queue, exchange, pattern)
+        for number in range(TOPIC_BINDINGS - len(TOPIC_MATCHING)):
+            shape = ("order.{:06d}.deleted", "invoice.{:06d}.*", "#.{:06d}.paid")[number % 3]
+            topology.bind(queues[number % 3], exchange, shape.format(number))
+        keys = [key + ".created" for key in wire.keys_of("order.", TOPIC_KEYS)]
+        return _stream(settings, messages(settings, exchange, keys), queues)
+
+
+def _stream(
+    settings: Settings,
+    prebuilt: list[bytes],
+    queues: list[str],
+    *,
+    ack: Ack = Ack.NONE,
+    prefetch: int = 0,
+    confirm_window: int = 0,
+) -> Result:
+    address = Address.parse(settings.url)
+    with ExitStack() as stack:
+        consumers = [
+            Consumer(
+                stack.enter_context(Connection(address)),
+                queue,
+                body_bytes=settings.body_bytes,
+                ack=ack,
+                prefetch=prefetch,
+            )
+            for queue in queues
+        ]
+        publisher = Publisher(
+            stack.enter_context(Connection(address)), prebuilt, confirm_window=confirm_window
+        )
+        meter = Meter(settings.broker_pid)
+        pump(publisher, consumers, settings.window, _after(settings.warmup_seconds))
+        before = sum(consumer.received for consumer in consumers)
+        meter.start()
+        pump(publisher, consumers, settings.window, _after(settings.seconds))
+        meter.stop()
+        received = sum(consumer.received for consumer in consumers) - before
+        _drain(publisher, consumers, settings.window)
+    return measured(settings, meter, Metric("rate", received / meter.seconds, "/s"))
+
+
+def _after(seconds: float) -> Callable[[], bool]:
+    deadline = time.perf_counter() + seconds
+    return lambda: time.perf_counter() >= deadline
+
+
+def _drain(publisher: Publisher, consumers: Sequence[Consumer], window: int) -> None:
+    """Let everything that was published arrive; nothing may be missing, doubled or left unconfirmed."""
+    expected = publisher.stop()
+
+    def arrived() -> bool:
+        return publisher.confirmed >= expected and min(end.received for end in consumers) >= expected
+
+    pump(publisher, consumers, window, arrived)
+    for consumer in consumers:
+        if consumer.received != expected:
+            raise BenchError(f"{expected} messages were published, {consumer.received} arrived")

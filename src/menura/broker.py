@@ -1,0 +1,243 @@
+"""The composition root: builds core, sessions and listeners, starts and stops them in order.
+
+`Broker` is the broker as an object. Used with `with`, it runs an event loop in a thread of its own; with `async with`, in the running
+loop. Both are ready when the block is entered, and nothing is left when it has been left. `menura serve` is the same object under
+signal handlers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from menura.config import Config
+from menura.core.access import Access
+from menura.core.node import DEFAULT_VHOST, Node
+from menura.net.listener import Address, Listener, listen, peer_subject
+from menura.net.transport import Connection, Tick
+from menura.protocols.amqp.limits import AmqpLimits, Identity, Peer
+from menura.protocols.amqp.session import Session
+
+STANDARD_PORTS = {"amqp": 5672, "amqps": 5671}
+_TLS_SCHEMES = frozenset(("amqps",))
+STOP_SECONDS_MAX = 3.0
+_log = logging.getLogger("menura")
+_LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+Result = TypeVar("Result")
+
+
+class Broker:
+    """A running broker.
+
+    `Broker()` listens on a free port of the loopback interface, knows the user guest with password guest and keeps
+    nothing. Settings are those of `Config`; `listen` also takes a list.
+    """
+
+    def __init__(self, config: Config | None = None, *, listen: Iterable[str] | None = None, **settings: Any) -> None:
+        config = config or Config(listen=("amqp://127.0.0.1:0",))
+        if listen is not None:
+            settings["listen"] = tuple(listen)
+        self.config = replace(config, **settings)
+        self.listeners: list[Listener] = []
+        self.node = Node(os.urandom, watermark_bytes=self.config.watermark_bytes)
+        self.node.add_user("guest", "guest", frozenset(("administrator",)))
+        self.node.users.permit("guest", DEFAULT_VHOST)
+        self._thread: threading.Thread | None = None
+
+    # -- what clients need to know --------------------------------------------------------------------------------
+
+    def url(self, scheme: str) -> str:
+        """The URL of the first listener of this scheme, with the default user."""
+        for listener in self.listeners:
+            if listener.address.scheme == scheme:
+                return f"{scheme}://guest:guest@{listener.url.split('//')[1]}/"
+        raise LookupError(f"no {scheme} listener")
+
+    @property
+    def amqp_url(self) -> str:
+        return self.url("amqp")
+
+    @property
+    def amqps_url(self) -> str:
+        return self.url("amqps")
+
+    @property
+    def amqp_port(self) -> int:
+        return next(listener.port for listener in self.listeners if listener.address.scheme == "amqp")
+
+    # -- administration -------------------------------------------------------------------------------------------
+
+    def add_vhost(self, name: str) -> None:
+        self._call(lambda: self.node.add_vhost(name))
+
+    def add_user(self, name: str, password: str, tags: Iterable[str] = ()) -> None:
+        self._call(lambda: self.node.add_user(name, password, frozenset(tags)))
+
+    def permit(
+        self, user: str, vhost: str = DEFAULT_VHOST, configure: str = ".*", write: str = ".*", read: str = ".*"
+    ) -> None:
+        """Set a user's permissions in a virtual host: three regular expressions on resource names."""
+        self._call(lambda: self.node.users.permit(user, vhost, configure, write, read))
+
+    def permit_topics(self, user: str, exchange: str, write: str, read: str, vhost: str = DEFAULT_VHOST) -> None:
+        """Set a user's topic permissions on one exchange: two regular expressions on routing keys."""
+        self._call(lambda: self.node.users.permit_topics(user, vhost, exchange, write, read))
+
+    def access(self, user: str, vhost: str = DEFAULT_VHOST) -> Access:
+        """A user's rights, to be asked."""
+        return Access(self.node.users, user, vhost)
+
+    def set_memory_watermark(self, memory_bytes_max: int) -> None:
+        """Change the amount of held messages above which publishers are blocked."""
+        self._call(lambda: self.node.memory.set_watermark(memory_bytes_max))
+
+    def _call(self, work: Callable[[], Result]) -> Result:
+        """Run `work` in the loop's thread: at once if we are in it, otherwise by handing it over."""
+        if self._thread is None or self._thread is threading.current_thread():
+            return work()
+        future: Future[Result] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(work())
+            except BaseException as error:
+                future.set_exception(error)
+
+        self._loop.call_soon_threadsafe(run)
+        return future.result()
+
+    # -- life -----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> Self:
+        """Open the listeners."""
+        self._loop = asyncio.get_running_loop()
+        self._tick = Tick(self._loop, self._end_of_tick)
+        self.node.memory.on_change.append(self._memory_changed)
+        try:
+            for url in self.config.listen:
+                address = Address.parse(url, STANDARD_PORTS)
+                tls = address.scheme in _TLS_SCHEMES
+                self.listeners.append(await listen(address, tls, self._tick, self._session))
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def stop(self) -> None:
+        """Say goodbye to clients, wait a moment for their answer, close everything."""
+        for listener in self.listeners:
+            listener.server.close()
+        for connection in list(self._tick.connections):
+            connection.session.stop()
+            connection.wake()
+        deadline = self._loop.time() + STOP_SECONDS_MAX
+        while self._tick.connections and self._loop.time() < deadline:
+            await asyncio.sleep(0.005)
+        for connection in list(self._tick.connections):
+            connection.transport.abort()
+        while self._tick.connections:
+            await asyncio.sleep(0)
+        self._tick.stop()
+        self.listeners.clear()
+
+    async def __aenter__(self) -> Self:
+        return await self.start()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def __enter__(self) -> Self:
+        started: Future[None] = Future()
+        self._thread = threading.Thread(target=self._run, args=(started,), name="menura", daemon=True)
+        self._thread.start()
+        started.result()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._thread is not None
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join()
+        self._thread = None
+
+    def _run(self, started: Future[None]) -> None:
+        async def life() -> None:
+            self._stopping = asyncio.Event()
+            try:
+                await self.start()
+            except BaseException as error:
+                started.set_exception(error)
+                return
+            started.set_result(None)
+            await self._stopping.wait()
+            await self.stop()
+
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(life())
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _session(self, connection: Connection) -> Session:
+        transport = connection.transport
+        peername = transport.get_extra_info("peername")
+        host, port = (peername[0], peername[1]) if peername else ("", 0)
+        peer = Peer(
+            address=f"{host}:{port}",
+            loopback=host.startswith("127.") or host in ("::1", "::ffff:127.0.0.1"),
+            tls=transport.get_extra_info("sslcontext") is not None,
+            subject=peer_subject(transport.get_extra_info("peercert")),
+        )
+        config = self.config
+        limits = AmqpLimits(
+            channels_max=config.channels_max,
+            frame_bytes_max=config.frame_bytes_max,
+            heartbeat_seconds=config.heartbeat_seconds,
+            message_bytes_max=config.message_bytes_max,
+        )
+        identity = Identity(
+            product=config.product, version=config.product_version, anonymous=config.allow_anonymous
+        )
+        return Session(self.node, peer, _write_log, connection.wake, limits, identity, self._loop.time())
+
+    def _memory_changed(self, blocked: bool) -> None:
+        memory = self.node.memory
+        if blocked:
+            _log.warning(
+                "memory: %d MB of messages held, more than the %d MB allowed: publishers are blocked until consumers "
+                "have caught up",
+                memory.used_bytes >> 20,
+                memory.watermark_bytes >> 20,
+            )
+            return
+        _log.info("memory: %d MB of messages held: publishers may go on", memory.used_bytes >> 20)
+        for connection in self._tick.connections:
+            session = connection.session
+            if isinstance(session, Session):
+                session.unblock()
+
+    def _end_of_tick(self) -> None:
+        if self.node.journal is not None:
+            self.node.journal.flush()
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where it is installed, otherwise None for asyncio's own loop."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _write_log(level: str, line: str) -> None:
+    _log.log(_LEVELS[level], "%s", line)

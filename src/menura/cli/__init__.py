@@ -1,0 +1,46 @@
+"""The command line: `menura` alone is `menura serve`.
+
+Commands are imported when they are called, so that `menura serve` starts fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+COMMANDS = {"serve": "menura.cli.serve", "bench": "menura.cli.bench"}
+
+
+class Commands(click.Group):
+    """Commands by name, each in a module of its own."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(COMMANDS[name]), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] not in ("--help", "--version", "-h")):
+            args = ["serve", *args]
+        return super().parse_args(context, args)
+
+
+def _version(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    if value:
+        from menura import __version__
+
+        click.echo(f"menura {__version__}")
+        context.exit()
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version.")
+def main() -> None:
+    """A message broker in one process. RabbitMQ clients use it unchanged."""

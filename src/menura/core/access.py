@@ -1,0 +1,182 @@
+"""Who may do what: users, their password hashes, and permissions per virtual host.
+
+A permission is a triple of regular expressions (configure, write, read) that resource names are searched with; the empty
+expression allows nothing. Topic permissions narrow writing to, and binding from, one topic exchange by routing key.
+Password hashes have RabbitMQ's form: base64 of a 4-octet salt followed by SHA-256 of salt and password.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from re import Pattern
+
+from menura.core.errors import AccessRefused, AuthenticationFailed, NotFound, PreconditionFailed
+
+SALT_BYTES = 4
+_DECISIONS_MAX = 4096
+
+
+class Verb(StrEnum):
+    CONFIGURE = "configure"
+    WRITE = "write"
+    READ = "read"
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What a user may do in one virtual host: one pattern per verb."""
+
+    configure: Pattern[str]
+    write: Pattern[str]
+    read: Pattern[str]
+
+    @classmethod
+    def of(cls, configure: str, write: str, read: str) -> Permission:
+        return cls(pattern(configure), pattern(write), pattern(read))
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPermission:
+    """Routing keys a user may publish with and bind with, on one exchange. {username} and {vhost} are filled in."""
+
+    write: str
+    read: str
+
+
+@dataclass(slots=True)
+class User:
+    name: str
+    password_hash: str = ""
+    tags: frozenset[str] = frozenset()
+    permissions: dict[str, Permission] = field(default_factory=dict)
+    topic_permissions: dict[tuple[str, str], TopicPermission] = field(default_factory=dict)
+
+
+def pattern(expression: str) -> Pattern[str]:
+    """A compiled permission pattern; refuses one that does not compile."""
+    try:
+        return re.compile(expression or "^$")
+    except re.error as error:
+        raise PreconditionFailed(f"invalid regular expression '{expression}': {error}") from None
+
+
+def hash_password(password: str, salt: bytes) -> str:
+    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
+
+
+class Users:
+    """All users. `version` moves with every change, so that remembered decisions can be dropped."""
+
+    def __init__(self) -> None:
+        self._users: dict[str, User] = {}
+        self.version = 0
+
+    def __iter__(self) -> Iterator[User]:
+        return iter(list(self._users.values()))
+
+    def add(self, name: str, password: str, salt: bytes, tags: frozenset[str] = frozenset()) -> User:
+        """Create a user; one that exists gets the new password and tags and keeps its permissions."""
+        user = self._users.setdefault(name, User(name))
+        user.password_hash = hash_password(password, salt) if password else ""
+        user.tags = tags
+        self.version += 1
+        return user
+
+    def remove(self, name: str) -> None:
+        self.get(name)
+        del self._users[name]
+        self.version += 1
+
+    def get(self, name: str) -> User:
+        user = self._users.get(name)
+        if user is None:
+            raise NotFound(f"no user '{name}'")
+        return user
+
+    def permit(self, name: str, vhost: str, configure: str = ".*", write: str = ".*", read: str = ".*") -> None:
+        self.get(name).permissions[vhost] = Permission.of(configure, write, read)
+        self.version += 1
+
+    def forbid(self, name: str, vhost: str) -> None:
+        self.get(name).permissions.pop(vhost, None)
+        self.version += 1
+
+    def permit_topics(self, name: str, vhost: str, exchange: str, write: str, read: str) -> None:
+        pattern(write), pattern(read)
+        self.get(name).topic_permissions[vhost, exchange] = TopicPermission(write, read)
+        self.version += 1
+
+    def authenticate(self, name: str, password: str) -> User:
+        """The user of that name and password. An empty password is never right."""
+        user = self._users.get(name)
+        if user is None or not password or not user.password_hash:
+            raise AuthenticationFailed(f"user '{name}' - invalid credentials")
+        salt = base64.b64decode(user.password_hash)[:SALT_BYTES]
+        if not hmac.compare_digest(hash_password(password, salt), user.password_hash):
+            raise AuthenticationFailed(f"user '{name}' - invalid credentials")
+        return user
+
+
+class Access:
+    """One user's rights in one virtual host, as a connection asks for them; remembers its answers."""
+
+    __slots__ = ("_decisions", "_users", "_version", "user", "vhost")
+
+    def __init__(self, users: Users, user: str, vhost: str) -> None:
+        self._users = users
+        self._version = -1
+        self._decisions: dict[tuple[Verb, str], bool] = {}
+        self.user = user
+        self.vhost = vhost
+
+    @property
+    def version(self) -> int:
+        return self._users.version
+
+    def require(self, verb: Verb, what: str, name: str) -> None:
+        """Refuse unless the user has `verb` on the `what` ("queue" or "exchange") of that name."""
+        if self._version != self._users.version or len(self._decisions) > _DECISIONS_MAX:
+            self._decisions.clear()
+            self._version = self._users.version
+        # The default exchange has no name to match with, so it goes by another.
+        resource = name or "amq.default"
+        allowed = self._decisions.get((verb, resource))
+        if allowed is None:
+            allowed = self._decisions[verb, resource] = self._allows(verb, resource)
+        if not allowed:
+            raise AccessRefused(
+                f"{verb} access to {what} '{resource}' in vhost '{self.vhost}' refused for user '{self.user}'"
+            )
+
+    def may(self, verb: Verb, name: str) -> bool:
+        try:
+            self.require(verb, "queue", name)
+        except AccessRefused:
+            return False
+        return True
+
+    def require_topic(self, verb: Verb, exchange: str, key: str) -> None:
+        """Refuse unless topic permissions, where the user has any for this exchange, cover the routing key."""
+        permission = self._users.get(self.user).topic_permissions.get((self.vhost, exchange))
+        if permission is None:
+            return
+        expression = permission.write if verb is Verb.WRITE else permission.read
+        filled = expression.replace("{username}", re.escape(self.user)).replace("{vhost}", re.escape(self.vhost))
+        if not pattern(filled).search(key):
+            raise AccessRefused(
+                f"{verb} access to topic '{key}' in exchange '{exchange}' in vhost '{self.vhost}' "
+                f"refused for user '{self.user}'"
+            )
+
+    def _allows(self, verb: Verb, resource: str) -> bool:
+        try:
+            permission = self._users.get(self.user).permissions.get(self.vhost)
+        except NotFound:
+            return False
+        return permission is not None and bool(getattr(permission, verb).search(resource))

@@ -1,0 +1,169 @@
+"""Arguments of queues, exchanges and consumers: one table of what is valid, and when two declarations are the same.
+
+Arguments travel as encoded values (see `fields`) because the type counts in messages about them. Those unknown here are kept,
+compared and otherwise ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from menura.core import fields
+from menura.core.errors import PreconditionFailed
+
+Arguments = Mapping[str, bytes]
+_INTEGERS = frozenset(
+    ("byte", "unsignedbyte", "short", "unsignedshort", "signedint", "unsignedint", "long", "timestamp")
+)
+EXPIRES_MS_MAX = 10 * 365 * 24 * 3600 * 1000
+
+
+def text(arguments: Arguments, name: str) -> str | None:
+    raw = arguments.get(name)
+    value = fields.decode_value(raw) if raw is not None else None
+    return value if isinstance(value, str) else None
+
+
+def truth(arguments: Arguments, name: str) -> bool:
+    raw = arguments.get(name)
+    return raw is not None and fields.decode_value(raw) is True
+
+
+def number(arguments: Arguments, name: str) -> int | None:
+    raw = arguments.get(name)
+    if raw is None or fields.type_name(raw) not in _INTEGERS:
+        return None
+    value = fields.decode_value(raw)
+    return value if isinstance(value, int) else None
+
+
+# -- equivalence ------------------------------------------------------------------------------------------------------
+
+
+def require_equal(property_name: str, what: str, received: str | bool, current: str | bool) -> None:
+    """Refuse a second declaration whose property differs from the first."""
+    if received != current:
+        raise PreconditionFailed(
+            f"inequivalent arg '{property_name}' for {what}: "
+            f"received {_plain(received)} but current is {_plain(current)}"
+        )
+
+
+def require_equal_arguments(
+    what: str, received: Arguments, current: Arguments, names: Iterable[str] | None = None
+) -> None:
+    """Refuse a second declaration whose known arguments differ; integers compare by value, whatever their width."""
+    for name in QUEUE_ARGUMENTS if names is None else names:
+        if not _same(received.get(name), current.get(name)):
+            raise PreconditionFailed(
+                f"inequivalent arg '{name}' for {what}: "
+                f"received {_described(received.get(name))} but current is {_described(current.get(name))}"
+            )
+
+
+def _same(one: bytes | None, other: bytes | None) -> bool:
+    if one == other:
+        return True
+    if one is None or other is None:
+        return False
+    if fields.type_name(one) in _INTEGERS and fields.type_name(other) in _INTEGERS:
+        return bool(fields.decode_value(one) == fields.decode_value(other))
+    return False
+
+
+def _plain(value: str | bool) -> str:
+    return f"'{str(value).lower() if isinstance(value, bool) else value}'"
+
+
+def _described(raw: bytes | None) -> str:
+    if raw is None:
+        return "none"
+    return f"the value '{_shown(fields.decode_value(raw))}' of type '{fields.type_name(raw)}'"
+
+
+def _shown(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+# -- validity ---------------------------------------------------------------------------------------------------------
+
+Check = Callable[[str, Any, Arguments], str | None]
+"""(type name, value, all arguments) -> what is wrong, as an Erlang term like those RabbitMQ prints, or None."""
+
+
+def _integer(low: int = 0, high: int | None = None) -> Check:
+    def check(kind: str, value: Any, _: Arguments) -> str | None:
+        if kind not in _INTEGERS:
+            return f"{{unacceptable_type,{kind}}}"
+        if value < 0:
+            return f"{{value_negative,{value}}}"
+        if value < low:
+            return f"{{value_zero,{value}}}"
+        if high is not None and value > high:
+            return f"{{value_too_big,{value}}}"
+        return None
+
+    return check
+
+
+def _string(*allowed: str, otherwise: str = "") -> Check:
+    def check(kind: str, value: Any, _: Arguments) -> str | None:
+        if kind != "longstr":
+            return f"{{unacceptable_type,{kind}}}"
+        return otherwise if allowed and value not in allowed else None
+
+    return check
+
+
+def _boolean(kind: str, value: Any, _: Arguments) -> str | None:
+    return None if kind == "bool" else f"{{unacceptable_type,{kind}}}"
+
+
+def _priority(kind: str, value: Any, arguments: Arguments) -> str | None:
+    wrong = _integer()(kind, value, arguments)
+    if wrong is None and value > 255:
+        return f"{{max_value_exceeded,{value}}}"
+    return wrong
+
+
+def _dead_letter_key(kind: str, value: Any, arguments: Arguments) -> str | None:
+    wrong = _string()(kind, value, arguments)
+    if wrong is None and "x-dead-letter-exchange" not in arguments:
+        return "routing_key_but_no_dlx_defined"
+    return wrong
+
+
+QUEUE_ARGUMENTS: dict[str, Check] = {
+    "x-expires": _integer(1, EXPIRES_MS_MAX),
+    "x-message-ttl": _integer(0, EXPIRES_MS_MAX),
+    "x-dead-letter-exchange": _string(),
+    "x-dead-letter-routing-key": _dead_letter_key,
+    "x-max-length": _integer(),
+    "x-max-length-bytes": _integer(),
+    "x-max-priority": _priority,
+    "x-overflow": _string("drop-head", "reject-publish", "reject-publish-dlx", otherwise="invalid_overflow"),
+    "x-queue-mode": _string("default", "lazy", otherwise="invalid_queue_mode"),
+    "x-queue-version": _integer(),
+    "x-queue-type": _string("classic", otherwise="unsupported_queue_type"),
+    "x-single-active-consumer": _boolean,
+}
+
+
+def check_queue_arguments(what: str, arguments: Arguments) -> None:
+    """Refuse a declaration with an argument of a wrong type or out of range."""
+    for name, check in QUEUE_ARGUMENTS.items():
+        raw = arguments.get(name)
+        if raw is not None:
+            wrong = check(fields.type_name(raw), fields.decode_value(raw), arguments)
+            if wrong is not None:
+                raise PreconditionFailed(f"invalid arg '{name}' for {what}: {wrong}")
+
+
+def check_exchange_arguments(name: str, vhost: str, arguments: Arguments) -> None:
+    raw = arguments.get("alternate-exchange")
+    if raw is not None and fields.type_name(raw) != "longstr":
+        raise PreconditionFailed(
+            f"invalid arg 'alternate-exchange' for exchange '{name}' in vhost '{vhost}': "
+            f"{{unacceptable_type,{fields.type_name(raw)}}}"
+        )

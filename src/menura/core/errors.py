@@ -1,0 +1,33 @@
+"""Why the core refuses. Reasons, not reply codes: each protocol translates them in one table of its own.
+
+The text is written for the person who runs the client and reads as RabbitMQ words it, since client libraries and
+people search logs for these sentences.
+"""
+
+
+class Refusal(Exception):
+    """The request cannot be carried out; nothing has changed."""
+
+
+class NotFound(Refusal):
+    """A queue, exchange or virtual host of that name does not exist."""
+
+
+class AccessRefused(Refusal):
+    """The user may not do this, or nobody may (reserved names, internal exchanges)."""
+
+
+class Locked(Refusal):
+    """The queue belongs to another connection."""
+
+
+class PreconditionFailed(Refusal):
+    """The state of the object, or an argument, does not allow it."""
+
+
+class NotAllowed(Refusal):
+    """The connection itself may not do this; protocols end it."""
+
+
+class AuthenticationFailed(Refusal):
+    """Name, secret or address were not accepted."""

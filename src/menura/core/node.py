@@ -1,0 +1,79 @@
+"""Everything one broker holds: virtual hosts, users, the memory account, and the journal behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from menura.core.access import Users
+from menura.core.errors import NotAllowed, PreconditionFailed
+from menura.core.memory import MemoryAccount
+from menura.core.ports import Journal
+from menura.core.vhost import VHost
+
+DEFAULT_VHOST = "/"
+
+
+class Node:
+    """The domain as a whole.
+
+    `random_bytes(n)` is passed in, as the core has no source of randomness of its own.
+    """
+
+    def __init__(
+        self, random_bytes: Callable[[int], bytes], *, watermark_bytes: int = 0, journal: Journal | None = None
+    ) -> None:
+        self.random_bytes = random_bytes
+        self.memory = MemoryAccount(watermark_bytes)
+        self.journal = journal
+        self.users = Users()
+        self.vhosts: dict[str, VHost] = {}
+        self.add_vhost(DEFAULT_VHOST)
+
+    def add_vhost(self, name: str) -> VHost:
+        """The virtual host of that name, made if there is none."""
+        if name not in self.vhosts:
+            self.vhosts[name] = VHost(name, self.memory, self.journal)
+        return self.vhosts[name]
+
+    def vhost(self, name: str) -> VHost:
+        vhost = self.vhosts.get(name)
+        if vhost is None:
+            raise NotAllowed(f"vhost {name} not found")
+        return vhost
+
+    def delete_vhost(self, name: str) -> None:
+        """Remove a virtual host with all that is in it."""
+        vhost = self.vhost(name)
+        for queue in list(vhost.queues.values()):
+            vhost.remove_queue(queue)
+        del self.vhosts[name]
+        for user in self.users:
+            user.permissions.pop(name, None)
+        self.users.version += 1
+
+    def add_user(self, name: str, password: str, tags: frozenset[str] = frozenset()) -> None:
+        """Create a user, or give an existing one a new password and tags."""
+        if not name:
+            raise PreconditionFailed("a user needs a name")
+        self.users.add(name, password, self.random_bytes(4), tags)
+
+    def enter(self, user: str, vhost: str) -> VHost:
+        """The virtual host, for a user who may use it."""
+        found = self.vhost(vhost)
+        if vhost not in self.users.get(user).permissions:
+            raise NotAllowed(f"access to vhost '{vhost}' refused for user '{user}'")
+        return found
+
+    def unique_name(self, prefix: str) -> str:
+        """A name nobody can guess: the prefix and 128 bits."""
+        return prefix + _letters(self.random_bytes(16))
+
+
+def _letters(data: bytes) -> str:
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    number = int.from_bytes(data, "big")
+    letters = []
+    for _ in range(22):
+        number, digit = divmod(number, 64)
+        letters.append(alphabet[digit])
+    return "".join(letters)

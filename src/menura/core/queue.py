@@ -1,0 +1,214 @@
+"""A queue: runs waiting in order, consumers, and what has been handed out but not settled.
+
+Every message has a position, counted up from 0 over the queue's life. New messages go to the end; messages that come
+back (rejected, or their consumer went away) return to the place their position gives them, which is before everything
+never handed out: they wait in a heap of their own, and being there is what makes them `redelivered`.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from menura.core.consumer import Consumer, Turns
+from menura.core.errors import AccessRefused
+from menura.core.ports import Settled
+
+if TYPE_CHECKING:
+    from menura.core.exchange import Arguments, Binding
+    from menura.core.ports import Owner
+    from menura.core.run import Run
+    from menura.core.vhost import VHost
+
+# A run at the head is broken into pieces of this many messages before single messages are taken off it, so that
+# taking one costs at most this many pointer copies.
+_PIECE = 64
+# Consumers take strict turns, message by message, until there is this much work for each of them.
+_STRICT_TURNS = 64
+
+
+class Taken(NamedTuple):
+    """Messages position .. position + len(run) - 1, off the queue but not settled."""
+
+    position: int
+    run: Run
+    redelivered: bool
+
+
+class Queue:
+    """First in, first out. `owner` is the connection an exclusive queue belongs to."""
+
+    what: ClassVar[str] = "queue"
+
+    __slots__ = (
+        "__weakref__", "_back", "_head", "_ready", "acknowledged", "alive", "arguments", "auto_delete", "bindings",
+        "consumers", "delivered", "durable", "had_consumer", "name", "next_position", "owner", "published",
+        "ready_bytes", "ready_count", "redelivered", "touched", "unsettled_bytes", "unsettled_count", "vhost",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        vhost: VHost,
+        name: str,
+        *,
+        durable: bool = False,
+        auto_delete: bool = False,
+        owner: Owner | None = None,
+        arguments: Arguments | None = None,
+        single_active: bool = False,
+    ) -> None:
+        self.vhost = vhost
+        self.name = name
+        self.durable = durable
+        self.auto_delete = auto_delete
+        self.owner = owner
+        self.arguments = arguments or {}
+        self.consumers = Turns(single_active)
+        self.bindings: dict[Binding, None] = {}
+        self.had_consumer = False
+        self.alive = True
+        self.touched = False
+        self.next_position = 0
+        self._ready: deque[Run] = deque()
+        self._head = 0  # position of the first message of _ready
+        self._back: list[tuple[int, Run]] = []  # a heap, by position
+        self.ready_count = self.ready_bytes = 0
+        self.unsettled_count = self.unsettled_bytes = 0
+        self.published = self.delivered = self.redelivered = self.acknowledged = 0
+
+    # -- messages in, out and back --------------------------------------------------------------------------------
+
+    def enqueue(self, run: Run) -> None:
+        """Append a run; it is charged to the memory account by the caller where several queues share it."""
+        count = len(run.contents)
+        self.published += count
+        self.next_position += count
+        self.ready_count += count
+        self.ready_bytes += run.size_bytes
+        if run.shared is None:
+            self.vhost.memory.charge(run)
+        if not (self._ready and self._ready[-1].absorb(run)):
+            self._ready.append(run)
+        if not self.touched:
+            self.touch()
+
+    def touch(self) -> None:
+        """Ask for a `dispatch` soon: there may be both messages and room now."""
+        if not self.touched and self.alive:
+            self.touched = True
+            self.vhost.touched.append(self)
+
+    def take(self, count: int) -> Taken:
+        """Up to `count` (at least 1) messages that stand together, from the front. The queue must not be empty."""
+        if self._back:
+            position, run = heapq.heappop(self._back)
+            if len(run.contents) > count:
+                heapq.heappush(self._back, (position + count, run.piece(count, len(run.contents))))
+                run = run.piece(0, count)
+            taken = Taken(position, run, True)
+            self.redelivered += len(run.contents)
+        else:
+            run = self._ready.popleft()
+            if len(run.contents) > count:
+                run = self._break(run, count)
+            taken = Taken(self._head, run, False)
+            self._head += len(run.contents)
+        taken_count = len(run.contents)
+        self.ready_count -= taken_count
+        self.ready_bytes -= run.size_bytes
+        self.unsettled_count += taken_count
+        self.unsettled_bytes += run.size_bytes
+        self.delivered += taken_count
+        return taken
+
+    def _break(self, run: Run, count: int) -> Run:
+        """The first `count` messages of a longer run; the rest goes back to the head."""
+        length = len(run.contents)
+        if length > count + _PIECE:
+            self._ready.appendleft(run.piece(count + _PIECE, length))
+            run = run.piece(0, count + _PIECE)
+            length = count + _PIECE
+        self._ready.appendleft(run.piece(count, length))
+        return run.piece(0, count)
+
+    def settle(self, position: int, run: Run) -> None:
+        """These messages, taken before, are done with."""
+        count = len(run.contents)
+        self.unsettled_count -= count
+        self.unsettled_bytes -= run.size_bytes
+        self.acknowledged += count
+        self._forget(position, run)
+
+    def requeue(self, position: int, run: Run) -> None:
+        """These messages, taken before, go back to their place."""
+        count = len(run.contents)
+        self.unsettled_count -= count
+        self.unsettled_bytes -= run.size_bytes
+        if not self.alive:
+            self._forget(position, run)
+            return
+        heapq.heappush(self._back, (position, run))
+        self.ready_count += count
+        self.ready_bytes += run.size_bytes
+        self.touch()
+
+    def purge(self) -> int:
+        """Drop everything that waits; what is handed out stays. The number dropped."""
+        count = self.ready_count
+        while self._back:
+            self._forget(*heapq.heappop(self._back))
+        for run in self._ready:
+            self._forget(self._head, run)
+            self._head += len(run.contents)
+        self._ready.clear()
+        self.ready_count = self.ready_bytes = 0
+        return count
+
+    def _forget(self, position: int, run: Run) -> None:
+        self.vhost.memory.release(run)
+        journal = self.vhost.journal
+        if journal is not None and run.persistent and self.durable and self.alive:
+            journal.append(self.vhost.name, Settled(self.name, position, len(run.contents)))
+
+    # -- consumers ------------------------------------------------------------------------------------------------
+
+    def subscribe(self, consumer: Consumer) -> None:
+        """Add a consumer; refused where one has, or wants, the queue for itself."""
+        if (
+            self.consumers.exclusive
+            or (consumer.exclusive and len(self.consumers))
+            or (consumer.exclusive and self.consumers.single)
+        ):
+            raise AccessRefused(f"queue '{self.name}' in vhost '{self.vhost.name}' in exclusive use")
+        self.consumers.add(consumer)
+        self.had_consumer = True
+        self.touch()
+
+    def unsubscribe(self, consumer: Consumer) -> None:
+        """Remove a consumer; an auto-delete queue goes with its last one."""
+        if not self.alive:
+            return
+        self.consumers.remove(consumer)
+        if self.auto_delete and not len(self.consumers):
+            self.vhost.remove_queue(self)
+        else:
+            self.touch()
+
+    def dispatch(self) -> None:
+        """Hand out messages for as long as there are some and somebody has room."""
+        self.touched = False
+        while self.ready_count:
+            turn = self.consumers.next()
+            if turn is None:
+                return
+            consumer, room, equals = turn
+            if equals > 1:
+                room = min(room, 1 + self.ready_count // (_STRICT_TURNS * equals))
+            position, run, redelivered = self.take(room)
+            if consumer.settles:
+                consumer.took(len(run.contents))
+                consumer.subscriber.deliver(consumer, position, run, redelivered)
+            else:
+                consumer.subscriber.deliver(consumer, position, run, redelivered)
+                self.settle(position, run)

@@ -1,0 +1,68 @@
+"""A run: messages that came one after another, take the same route and are treated alike.
+
+The unit of work everywhere in the core. A socket read brings hundreds of messages of a busy publisher; routing,
+queueing, dispatching and counting them costs the same as for one. Runs are never regrouped across other messages, so
+order holds. Once a run is in a queue its list belongs to that queue, unless the run is `shared` by several queues.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from menura.core.memory import SharedCharge
+    from menura.core.routing import Route
+
+MERGE_BYTES_MAX = 65536
+
+
+class Run:
+    """Messages in packed form (see `content`).
+
+    `size_bytes` is the sum of their lengths and `longest_bytes` an upper bound for each; `persistent` says whether
+    they must outlive the process when a durable queue holds them.
+    """
+
+    __slots__ = ("contents", "longest_bytes", "persistent", "route", "shared", "size_bytes")
+
+    def __init__(
+        self,
+        route: Route,
+        contents: list[bytes],
+        size_bytes: int,
+        longest_bytes: int,
+        persistent: bool,
+        shared: SharedCharge | None = None,
+    ) -> None:
+        self.route = route
+        self.contents = contents
+        self.size_bytes = size_bytes
+        self.longest_bytes = longest_bytes
+        self.persistent = persistent
+        self.shared = shared
+
+    def __len__(self) -> int:
+        return len(self.contents)
+
+    def piece(self, start: int, stop: int) -> Run:
+        """A run of the messages start..stop-1; shares the messages, not the list."""
+        contents = self.contents[start:stop]
+        return Run(
+            self.route, contents, sum(map(len, contents)), self.longest_bytes, self.persistent, self.shared
+        )
+
+    def absorb(self, other: Run) -> bool:
+        """Append `other` to this run when nobody could tell the difference; say whether that was so."""
+        if (
+            self.route is not other.route
+            or self.persistent is not other.persistent
+            or self.shared is not None
+            or other.shared is not None
+            or self.size_bytes + other.size_bytes > MERGE_BYTES_MAX
+        ):
+            return False
+        self.contents += other.contents
+        self.size_bytes += other.size_bytes
+        if other.longest_bytes > self.longest_bytes:
+            self.longest_bytes = other.longest_bytes
+        return True

@@ -1,0 +1,80 @@
+"""Topic patterns in a trie: the cost of a match grows with the words of the key and with what matches.
+
+Words are separated by dots; `*` stands for exactly one word and `#` for any number, none included. An empty word
+(as in "a..b") is a word.
+"""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+Destination = TypeVar("Destination")
+
+
+class _Node(Generic[Destination]):
+    __slots__ = ("children", "destinations")
+
+    def __init__(self) -> None:
+        self.children: dict[str, _Node[Destination]] = {}
+        self.destinations: dict[Destination, int] = {}
+
+
+class TopicTrie(Generic[Destination]):
+    """Which destinations want a key. The same pair of pattern and destination may be added more than once."""
+
+    def __init__(self) -> None:
+        self._root: _Node[Destination] = _Node()
+
+    def add(self, pattern: str, destination: Destination) -> None:
+        node = self._root
+        for word in pattern.split("."):
+            child = node.children.get(word)
+            if child is None:
+                child = node.children[word] = _Node()
+            node = child
+        node.destinations[destination] = node.destinations.get(destination, 0) + 1
+
+    def remove(self, pattern: str, destination: Destination) -> None:
+        """Undo one `add`; branches that end nowhere are cut."""
+        path = [self._root]
+        words = pattern.split(".")
+        for word in words:
+            path.append(path[-1].children[word])
+        destinations = path[-1].destinations
+        destinations[destination] -= 1
+        if not destinations[destination]:
+            del destinations[destination]
+        for node, parent, word in zip(path[:0:-1], path[-2::-1], reversed(words), strict=True):
+            if node.children or node.destinations:
+                break
+            del parent.children[word]
+
+    def match(self, key: str) -> dict[Destination, None]:
+        """The destinations whose patterns match, each once, in no particular order."""
+        found: dict[Destination, None] = {}
+        words = key.split(".")
+        last = len(words)
+        # States (node, words consumed); `#` can reach one state on many ways, hence the set.
+        seen: set[tuple[int, int]] = set()
+        stack: list[tuple[_Node[Destination], int]] = [(self._root, 0)]
+        while stack:
+            node, at = stack.pop()
+            children = node.children
+            rest = children.get("#")
+            if rest is not None:
+                for skipped in range(at, last + 1):
+                    state = (id(rest), skipped)
+                    if state not in seen:
+                        seen.add(state)
+                        stack.append((rest, skipped))
+            if at == last:
+                found.update(dict.fromkeys(node.destinations))
+                continue
+            exact = children.get(words[at])
+            # "*" and "#" inside a key are ordinary words there: they must not take the wildcard's branch twice.
+            if exact is not None and words[at] not in ("*", "#"):
+                stack.append((exact, at + 1))
+            star = children.get("*")
+            if star is not None:
+                stack.append((star, at + 1))
+        return found

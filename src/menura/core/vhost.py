@@ -1,0 +1,323 @@
+"""A virtual host: exchanges, queues and bindings under their names, and the way of a publish through them.
+
+All checks that need only names and states are here; who may do what is `access`. Every change of the topology moves
+`version`, on which routes rely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from menura.core.arguments import (
+    Arguments,
+    check_exchange_arguments,
+    check_queue_arguments,
+    require_equal,
+    require_equal_arguments,
+    text,
+    truth,
+)
+from menura.core.errors import AccessRefused, Locked, NotFound, PreconditionFailed
+from menura.core.exchange import KINDS, Binding, DefaultExchange, Exchange, binding_identity
+from menura.core.ports import Published
+from menura.core.queue import Queue
+from menura.core.run import Run
+
+if TYPE_CHECKING:
+    from menura.core.memory import MemoryAccount
+    from menura.core.ports import Journal, Owner
+    from menura.core.routing import Route
+
+PREDECLARED = (
+    ("amq.direct", "direct", False),
+    ("amq.fanout", "fanout", False),
+    ("amq.topic", "topic", False),
+    ("amq.headers", "headers", False),
+    ("amq.match", "headers", False),
+    ("amq.rabbitmq.trace", "topic", True),
+)
+RESERVED_PREFIX = "amq."
+
+
+class VHost:
+    """One name space of a broker."""
+
+    def __init__(self, name: str, memory: MemoryAccount, journal: Journal | None = None) -> None:
+        self.name = name
+        self.memory = memory
+        self.journal = journal
+        self.version = 0
+        self.queues: dict[str, Queue] = {}
+        # Queues that take replies: reachable by name, but not declared, listed or kept.
+        self.reply_queues: dict[str, Queue] = {}
+        self.exchanges: dict[str, Exchange] = {"": DefaultExchange(self.queues, self.reply_queues)}
+        self.bindings: dict[object, Binding] = {}
+        self.touched: list[Queue] = []
+        for exchange, kind, internal in PREDECLARED:
+            self.exchanges[exchange] = KINDS[kind](exchange, durable=True, internal=internal)
+
+    # -- finding --------------------------------------------------------------------------------------------------
+
+    def queue(self, name: str, owner: Owner | None = None) -> Queue:
+        """The queue of that name, usable by connection `owner`."""
+        queue = self.queues.get(name)
+        if queue is None:
+            raise NotFound(f"no queue '{name}' in vhost '{self.name}'")
+        if queue.owner is not None and queue.owner is not owner:
+            raise self._locked(name)
+        return queue
+
+    def exchange(self, name: str) -> Exchange:
+        exchange = self.exchanges.get(name)
+        if exchange is None:
+            raise NotFound(f"no exchange '{name}' in vhost '{self.name}'")
+        return exchange
+
+    def _locked(self, name: str) -> Locked:
+        return Locked(
+            f"cannot obtain exclusive access to locked queue '{name}' in vhost '{self.name}'. It could be originally "
+            "declared on another connection or the exclusive property value does not match that of the original "
+            "declaration."
+        )
+
+    # -- exchanges ------------------------------------------------------------------------------------------------
+
+    def declare_exchange(
+        self,
+        name: str,
+        kind: str,
+        *,
+        durable: bool = False,
+        auto_delete: bool = False,
+        internal: bool = False,
+        arguments: Arguments | None = None,
+    ) -> Exchange:
+        """Create an exchange, or make sure that the one of this name is the same."""
+        arguments = arguments or {}
+        if kind not in KINDS:
+            raise PreconditionFailed(f"invalid exchange type '{kind}'")
+        existing = self.exchanges.get(name)
+        if existing is not None:
+            what = f"exchange '{name}' in vhost '{self.name}'"
+            require_equal("type", what, kind, existing.kind)
+            require_equal("durable", what, durable, existing.durable)
+            require_equal("auto_delete", what, auto_delete, existing.auto_delete)
+            require_equal("internal", what, internal, existing.internal)
+            require_equal_arguments(what, arguments, existing.arguments, ("alternate-exchange",))
+            return existing
+        if name.startswith(RESERVED_PREFIX):
+            raise AccessRefused(f"exchange name '{name}' contains reserved prefix 'amq.*'")
+        check_exchange_arguments(name, self.name, arguments)
+        exchange = KINDS[kind](
+            name,
+            durable=durable,
+            auto_delete=auto_delete,
+            internal=internal,
+            arguments=arguments,
+            alternate=text(arguments, "alternate-exchange"),
+        )
+        self.exchanges[name] = exchange
+        self.version += 1
+        return exchange
+
+    def delete_exchange(self, name: str, *, if_unused: bool = False) -> None:
+        """Delete an exchange and its bindings. One that does not exist is as good as deleted."""
+        if not name:
+            raise AccessRefused("operation not permitted on the default exchange")
+        if name.startswith(RESERVED_PREFIX):
+            raise AccessRefused(f"deletion of system exchange '{name}' in vhost '{self.name}' not allowed")
+        exchange = self.exchanges.get(name)
+        if exchange is None:
+            return
+        if if_unused and exchange.bindings:
+            raise PreconditionFailed(f"exchange '{name}' in vhost '{self.name}' in use")
+        self._remove_exchange(exchange)
+
+    def _remove_exchange(self, exchange: Exchange) -> None:
+        if self.exchanges.pop(exchange.name, None) is None:
+            return
+        self.version += 1
+        for binding in [b for b in self.bindings.values() if exchange in (b.source, b.destination)]:
+            self._remove_binding(binding)
+
+    # -- queues ---------------------------------------------------------------------------------------------------
+
+    def declare_queue(
+        self,
+        name: str,
+        *,
+        durable: bool = False,
+        auto_delete: bool = False,
+        owner: Owner | None = None,
+        exclusive: bool = False,
+        arguments: Arguments | None = None,
+        reserved: bool = False,
+    ) -> Queue:
+        """Create a queue, or make sure that the one of this name is the same.
+
+        `owner` is the declaring connection; an `exclusive` queue is its alone. `reserved` allows names that only the
+        broker may give.
+        """
+        arguments = arguments or {}
+        what = f"queue '{name}' in vhost '{self.name}'"
+        existing = self.queues.get(name)
+        if existing is not None:
+            if existing.owner is not None and existing.owner is not owner:
+                raise self._locked(name)
+            require_equal("durable", what, durable, existing.durable)
+            require_equal("auto_delete", what, auto_delete, existing.auto_delete)
+            if exclusive is not (existing.owner is not None):
+                raise self._locked(name)
+            check_queue_arguments(what, arguments)
+            require_equal_arguments(what, arguments, existing.arguments)
+            return existing
+        if name.startswith(RESERVED_PREFIX) and not reserved:
+            raise AccessRefused(f"queue name '{name}' contains reserved prefix 'amq.*'")
+        check_queue_arguments(what, arguments)
+        queue = Queue(
+            self,
+            name,
+            durable=durable,
+            auto_delete=auto_delete,
+            owner=owner if exclusive else None,
+            arguments=arguments,
+            single_active=truth(arguments, "x-single-active-consumer"),
+        )
+        self.queues[name] = queue
+        self.version += 1
+        return queue
+
+    def delete_queue(self, queue: Queue, *, if_unused: bool = False, if_empty: bool = False) -> int:
+        """Delete a queue; the number of messages that waited in it."""
+        what = f"queue '{queue.name}' in vhost '{self.name}'"
+        if if_unused and len(queue.consumers):
+            raise PreconditionFailed(f"{what} in use")
+        if if_empty and queue.ready_count:
+            raise PreconditionFailed(f"{what} not empty")
+        return self.remove_queue(queue)
+
+    def remove_queue(self, queue: Queue) -> int:
+        """Remove a queue with its bindings, messages and consumers; the number of messages that waited."""
+        if not queue.alive:
+            return 0
+        count = queue.purge()
+        queue.alive = False
+        del self.queues[queue.name]
+        self.version += 1
+        for binding in list(queue.bindings):
+            self._remove_binding(binding)
+        for consumer in list(queue.consumers.all):
+            consumer.subscriber.cancelled(consumer)
+        if queue.owner is not None:
+            queue.owner.disown(queue)
+        return count
+
+    def add_reply_queue(self, name: str) -> Queue:
+        """A queue outside the name space, for the replies to one consumer."""
+        queue = self.reply_queues[name] = Queue(self, name)
+        self.version += 1
+        return queue
+
+    def remove_reply_queue(self, name: str) -> None:
+        queue = self.reply_queues.pop(name, None)
+        if queue is not None:
+            queue.purge()
+            queue.alive = False
+            self.version += 1
+
+    # -- bindings -------------------------------------------------------------------------------------------------
+
+    def bind(self, source: str, destination: Exchange | Queue, key: str, arguments: Arguments) -> None:
+        """Route what reaches `source` and fits key or arguments to `destination` as well."""
+        exchange = self._bindable(source, destination)
+        exchange.check(arguments)
+        identity = binding_identity(exchange, destination, key, arguments)
+        if identity in self.bindings:
+            return
+        binding = Binding(exchange, destination, key, arguments)
+        self.bindings[identity] = binding
+        if isinstance(destination, Queue):
+            destination.bindings[binding] = None
+        exchange.add(binding)
+        exchange.bindings += 1
+        self.version += 1
+
+    def unbind(self, source: str, destination: Exchange | Queue, key: str, arguments: Arguments) -> None:
+        """Undo `bind`. A binding that does not exist is as good as removed."""
+        exchange = self._bindable(source, destination)
+        binding = self.bindings.get(binding_identity(exchange, destination, key, arguments))
+        if binding is not None:
+            self._remove_binding(binding)
+
+    def _bindable(self, source: str, destination: Exchange | Queue) -> Exchange:
+        if not source or (isinstance(destination, Exchange) and not destination.name):
+            raise AccessRefused("operation not permitted on the default exchange")
+        return self.exchange(source)
+
+    def _remove_binding(self, binding: Binding) -> None:
+        if self.bindings.pop(binding.identity, None) is None:
+            return
+        if isinstance(binding.destination, Queue):
+            binding.destination.bindings.pop(binding, None)
+        source = binding.source
+        source.remove(binding)
+        source.bindings -= 1
+        self.version += 1
+        if source.auto_delete and not source.bindings:
+            self._remove_exchange(source)
+
+    # -- messages -------------------------------------------------------------------------------------------------
+
+    def publish(self, route: Route, run: Run) -> Sequence[bytes]:
+        """Put a run into the queues its route leads to; the messages no queue wanted.
+
+        Raises NotFound for a missing exchange.
+        """
+        exchange = self.exchanges.get(route.exchange)
+        if exchange is None:
+            raise NotFound(f"no exchange '{route.exchange}' in vhost '{self.name}'")
+        exchange.published += len(run.contents)
+        if route.version != self.version:
+            route.resolve(self.exchanges, exchange, self.version)
+        if route.by_headers:
+            return self._publish_by_headers(route, exchange, run)
+        queues = route.queues
+        if not queues:
+            return run.contents
+        self._enqueue(run, queues)
+        return ()
+
+    def _publish_by_headers(self, route: Route, exchange: Exchange, run: Run) -> list[bytes]:
+        unwanted = []
+        for content in run.contents:
+            queues = route.queues_for(self.exchanges, exchange, content)
+            if queues:
+                self._enqueue(Run(route, [content], len(content), len(content), run.persistent), queues)
+            else:
+                unwanted.append(content)
+        return unwanted
+
+    def _enqueue(self, run: Run, queues: list[Queue]) -> None:
+        if len(queues) > 1:
+            self.memory.charge_shared(run, len(queues))
+        if self.journal is not None and run.persistent:
+            self._log(run, queues)
+        for queue in queues:
+            queue.enqueue(run)
+
+    def _log(self, run: Run, queues: list[Queue]) -> None:
+        """Hand a persistent run to the journal, if a durable queue is among its queues."""
+        assert self.journal is not None
+        durable = tuple((queue.name, queue.next_position) for queue in queues if queue.durable)
+        if durable:
+            route = run.route
+            keys = (route.key, *route.further_keys)
+            self.journal.append(self.name, Published(route.exchange, keys, tuple(run.contents), durable))
+
+    def dispatch(self) -> None:
+        """Serve the queues that were touched since the last time."""
+        while self.touched:
+            touched, self.touched = self.touched, []
+            for queue in touched:
+                queue.dispatch()

@@ -1,0 +1,105 @@
+"""Listening sockets, named by URL: scheme://host:port, with TLS settings in the query.
+
+`amqps://0.0.0.0:5671?cert=server.pem&key=server.key&ca=clients.pem&verify=required` asks clients for a certificate; without
+`ca` none is asked for, with it `verify` may be `optional` (default) or `required`. Port 0 takes a free one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from menura.net.port import Session
+from menura.net.transport import Connection, Tick
+
+BACKLOG = 4096
+_TLS_KEYS = frozenset(("cert", "key", "ca", "verify"))
+
+
+class ListenError(Exception):
+    """A listener cannot be opened; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen, and under which TLS settings (empty: none)."""
+
+    scheme: str
+    host: str
+    port: int
+    tls: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def parse(cls, url: str, ports: dict[str, int]) -> Address:
+        """From a URL; `ports` has the schemes that are known and their standard ports."""
+        parts = urlsplit(url if "//" in url else f"{url}//")
+        if parts.scheme not in ports:
+            raise ListenError(f"--listen {url}: unknown scheme; known are {', '.join(sorted(ports))}")
+        try:
+            port = ports[parts.scheme] if parts.port is None else parts.port
+        except ValueError as error:
+            raise ListenError(f"--listen {url}: {error}") from None
+        tls = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+        if unknown := set(tls) - _TLS_KEYS:
+            raise ListenError(f"--listen {url}: unknown setting {', '.join(sorted(unknown))}")
+        return cls(parts.scheme, parts.hostname or "127.0.0.1", port, tuple(sorted(tls.items())))
+
+    def context(self) -> ssl.SSLContext:
+        """The TLS context the settings ask for."""
+        tls = dict(self.tls)
+        if "cert" not in tls:
+            raise ListenError(f"{self.scheme}:// needs a certificate: add ?cert=FILE&key=FILE")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            context.load_cert_chain(tls["cert"], tls.get("key"))
+            if "ca" in tls:
+                context.load_verify_locations(tls["ca"])
+                required = tls.get("verify") == "required"
+                context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
+        except (OSError, ssl.SSLError) as error:
+            raise ListenError(f"{self.scheme}://{self.host}: certificate: {error}") from None
+        return context
+
+
+@dataclass(slots=True)
+class Listener:
+    """An open listener. `port` is the one it really has."""
+
+    address: Address
+    port: int
+    server: asyncio.Server
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.address.host}]" if ":" in self.address.host else self.address.host
+        return f"{self.address.scheme}://{host}:{self.port}"
+
+
+async def listen(address: Address, tls: bool, tick: Tick, make: Callable[[Connection], Session]) -> Listener:
+    """Open a listener whose connections carry the sessions that `make` builds."""
+    context = address.context() if tls else None
+    loop = asyncio.get_running_loop()
+    try:
+        server = await loop.create_server(
+            lambda: Connection(tick, make), address.host, address.port, ssl=context, backlog=BACKLOG
+        )
+    except OSError as error:
+        raise ListenError(
+            f"cannot listen on {address.scheme}://{address.host}:{address.port}: {error.strerror or error}. "
+            "Is another broker running there? Choose another port with --listen."
+        ) from None
+    return Listener(address, server.sockets[0].getsockname()[1], server)
+
+
+def peer_subject(certificate: Any) -> str | None:
+    """The common name of a verified client certificate."""
+    for name in (certificate or {}).get("subject", ()):
+        for key, value in name:
+            if key == "commonName":
+                return str(value)
+    return None

@@ -1,0 +1,40 @@
+"""What the transport asks of a protocol's session. It never learns which protocol that is."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Session(Protocol):
+    """One connection as a machine: octets in, octets out."""
+
+    closing: bool
+    """Close the socket as soon as everything is written."""
+
+    reading: bool
+    """False while nothing should be read from the socket."""
+
+    congested: bool
+    """Set by the transport while the peer does not read what it is sent."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether it takes more output: false after too much of it since the last flush, or while congested."""
+
+    def receive(self, data: bytes) -> None:
+        """Take what a read brought. Never raises."""
+
+    def flush(self) -> bytes:
+        """What to write now."""
+
+    def resume(self) -> None:
+        """There is room for more output again."""
+
+    def tick(self, now: float) -> None:
+        """Look at the clock: seconds, monotonic."""
+
+    def stop(self) -> None:
+        """The broker is about to stop: say goodbye."""
+
+    def lost(self) -> None:
+        """The socket is gone."""

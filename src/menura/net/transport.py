@@ -1,0 +1,124 @@
+"""One connection's socket, for any protocol, and the tick that writes for all of them.
+
+Reads are handed to the session at once. What sessions have to say is collected and written once per turn of the event
+loop, one write per connection, after all reads of the turn. Backpressure both ways: a peer that does not read makes its
+session congested, which stops its deliveries; a session that is not `reading` has its socket left alone, so that the
+peer's own writes block.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+from menura.net.port import Session
+
+WRITE_BUFFER_BYTES = 256 * 1024
+CLOCK_SECONDS = 0.5
+LINGER_SECONDS = 5.0
+
+
+class Tick:
+    """The end of each turn of the loop, and the clock for all connections.
+
+    `at_end` is called before the writing: the place for the journal to start a sync.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, at_end: Callable[[], None]) -> None:
+        self.loop = loop
+        self.connections: set[Connection] = set()
+        self._at_end = at_end
+        self._marked: dict[Connection, None] = {}
+        self._scheduled = False
+        self._timer = loop.call_later(CLOCK_SECONDS, self._clock)
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+    def mark(self, connection: Connection) -> None:
+        """This connection may have something to write, or wants something of its socket."""
+        self._marked[connection] = None
+        if not self._scheduled:
+            self._scheduled = True
+            self.loop.call_soon(self._run)
+
+    def _run(self) -> None:
+        self._scheduled = False
+        self._at_end()
+        marked, self._marked = self._marked, {}
+        for connection in marked:
+            connection.write()
+
+    def _clock(self) -> None:
+        now = self.loop.time()
+        for connection in list(self.connections):
+            connection.look(now)
+        self._timer = self.loop.call_later(CLOCK_SECONDS, self._clock)
+
+
+class Connection(asyncio.Protocol):
+    """Carries one session, which `make` builds once the socket is there."""
+
+    __slots__ = ("_abort_at", "_make", "_reading", "_tick", "session", "transport")
+
+    session: Session
+
+    def __init__(self, tick: Tick, make: Callable[[Connection], Session]) -> None:
+        self._tick = tick
+        self._make = make
+        self._reading = True
+        self._abort_at: float | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
+        self.session = self._make(self)
+        self._tick.connections.add(self)
+
+    def wake(self) -> None:
+        self._tick.mark(self)
+
+    def data_received(self, data: bytes) -> None:
+        self.session.receive(data)
+        self._tick.mark(self)
+
+    def pause_writing(self) -> None:
+        self.session.congested = True
+
+    def resume_writing(self) -> None:
+        self.session.congested = False
+        self.session.resume()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._tick.connections.discard(self)
+        self.session.lost()
+
+    def look(self, now: float) -> None:
+        """Let the session look at the clock; cut off a peer that does not take its last words."""
+        if self._abort_at is None:
+            self.session.tick(now)
+        elif now >= self._abort_at:
+            self.transport.abort()
+
+    def write(self) -> None:
+        """Write what there is and follow the session's wishes about reading and closing."""
+        if self._abort_at is not None or self.transport.is_closing():
+            return
+        session = self.session
+        starved = not session.writable
+        data = session.flush()
+        if data:
+            self.transport.write(data)
+        if session.closing:
+            self._abort_at = self._tick.loop.time() + LINGER_SECONDS
+            self.transport.close()
+            return
+        if session.reading is not self._reading:
+            self._reading = session.reading
+            if self._reading:
+                self.transport.resume_reading()
+            else:
+                self.transport.pause_reading()
+        if starved and session.writable:
+            session.resume()

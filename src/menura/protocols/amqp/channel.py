@@ -1,0 +1,243 @@
+"""A channel: consumers, what they were sent and have not settled, and the modes of publishing.
+
+The methods are in `topology`, `consuming`, `publishing` and `transactions`, one function each, found by name. A channel that has
+been closed by an error ignores everything until the client has confirmed the close.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from menura.core.consumer import Consumer, Limit
+from menura.core.ledger import Ledger, Span, UnknownTag
+from menura.core.queue import Queue
+from menura.protocols.amqp import consuming, publishing, topology, transactions, wire
+from menura.protocols.amqp.delivery import send_deliveries
+from menura.protocols.amqp.errors import REASONS, AmqpError, Ids, translate
+
+if TYPE_CHECKING:
+    from menura.core.run import Run
+    from menura.protocols.amqp.publishing import Content, Target
+    from menura.protocols.amqp.session import Session
+    from menura.protocols.amqp.transactions import Transaction
+
+METHODS = {**topology.METHODS, **consuming.METHODS, **publishing.METHODS, **transactions.METHODS}
+_PUBLISH: Ids = (60, 40)
+_ACK: Ids = (60, 80)
+
+
+class Channel:
+    """A subscriber of the core."""
+
+    __slots__ = (
+        "closing", "confirmable", "confirmed", "confirms", "consumers", "content", "ledger", "limit", "number",
+        "prefetch", "published", "queue_name", "reply_token", "session", "transaction", "waiting",
+    )  # fmt: skip
+
+    def __init__(self, session: Session, number: int) -> None:
+        self.session = session
+        self.number = number
+        self.closing = False
+        self.consumers: dict[str, Consumer] = {}
+        self.ledger = Ledger()
+        self.limit = Limit()
+        self.prefetch = 0
+        self.queue_name: str | None = None
+        self.reply_token: str | None = None
+        self.content: Content | None = None
+        self.transaction: Transaction | None = None
+        # Publisher confirms: runs are numbered as published; `waiting` holds (journal position, number) of those that
+        # are not durable yet, everything up to `confirmable` may be confirmed, up to `confirmed` has been.
+        self.confirms = False
+        self.published = self.confirmable = self.confirmed = 0
+        self.waiting: deque[tuple[int, int]] = deque()
+
+    # -- methods --------------------------------------------------------------------------------------------------
+
+    def method(self, method: Any) -> None:
+        """Carry out one method."""
+        name = method.name
+        if self.closing:
+            if name == "channel.close-ok":
+                self.session.forget_channel(self)
+            elif name == "channel.close":
+                self.send("channel.close-ok")
+                self.session.forget_channel(self)
+            return
+        if self.content is not None:
+            raise AmqpError(
+                "UNEXPECTED_FRAME", f"expected content {self.content.expects}, got non content frame instead", method.ids
+            )
+        if name == "channel.close":
+            self.send_confirms()
+            self.shut()
+            self.send("channel.close-ok")
+            self.session.forget_channel(self)
+            return
+        handler = METHODS.get(name)
+        if handler is None:
+            raise _unexpected(name, method.ids)
+        handler(self, method)
+
+    def send(self, name: str, **arguments: Any) -> None:
+        self.session.send(wire.frame(self.number, name, **arguments))
+
+    # -- deliveries -----------------------------------------------------------------------------------------------
+
+    @property
+    def writable(self) -> bool:
+        return self.session.writable
+
+    def deliver(self, consumer: Consumer, position: int, run: Run, redelivered: bool) -> None:
+        ledger = self.ledger
+        if consumer.settles:
+            first = ledger.add(consumer, consumer.queue, position, run)
+        else:
+            first = ledger.skip(len(run.contents))
+        send_deliveries(self.session, self.number, consumer, first, run, redelivered)
+
+    def cancelled(self, consumer: Consumer) -> None:
+        """The consumer's queue has gone."""
+        self.consumers.pop(consumer.tag, None)
+        if self.session.capabilities.get("consumer_cancel_notify") is True:
+            self.send("basic.cancel", consumer_tag=consumer.tag, nowait=True)
+
+    # -- settling -------------------------------------------------------------------------------------------------
+
+    def settle(self, first: int, last: int) -> None:
+        """Acknowledge the tags first..last, one by one as far as errors go."""
+        try:
+            spans = self.ledger.take(first, last)
+        except UnknownTag as unknown:
+            if unknown.tag > first:
+                self.settle(first, unknown.tag - 1)
+            raise self.unknown_tag(unknown, _ACK) from None
+        self.accept(spans)
+
+    def unknown_tag(self, unknown: UnknownTag, method: Ids) -> AmqpError:
+        error = AmqpError("PRECONDITION_FAILED", str(unknown), method)
+        error.channel = self
+        return error
+
+    def accept(self, spans: list[Span]) -> None:
+        """The client is done with these deliveries (once the transaction commits, if there is one)."""
+        if self.transaction is not None:
+            self.transaction.accepted += spans
+            return
+        for span in spans:
+            span.queue.settle(span.position, span.run)
+            if span.consumer is not None:
+                span.consumer.settled(len(span.run.contents))
+
+    def release(self, spans: list[Span], *, requeue: bool) -> None:
+        """The client does not want these deliveries: back to their queues, or dropped."""
+        if self.transaction is not None:
+            self.transaction.rejected += [(span, requeue) for span in spans]
+            return
+        for span in spans:
+            if requeue:
+                span.queue.requeue(span.position, span.run)
+            else:
+                span.queue.settle(span.position, span.run)
+            if span.consumer is not None:
+                span.consumer.settled(len(span.run.contents))
+
+    # -- publishing -----------------------------------------------------------------------------------------------
+
+    def publish(self, target: Target, run: Run) -> None:
+        """Take a run from the client."""
+        try:
+            publishing.publish(self, target, run)
+        except REASONS as reason:
+            error = translate(reason, _PUBLISH)
+            error.channel = self
+            raise error from reason
+
+    def publish_special(self, target: Target, content: bytes) -> None:
+        """Take one message whose properties ask for more than queueing."""
+        try:
+            publishing.publish_special(self, target, content)
+        except REASONS as reason:
+            error = translate(reason, _PUBLISH)
+            error.channel = self
+            raise error from reason
+        except AmqpError as error:
+            error.channel = self
+            raise
+
+    def expect_content(self, target: Target) -> None:
+        """The next frames of this channel are a message for `target`."""
+        self.content = publishing.Content(target)
+
+    def note_published(self, count: int, position: int) -> None:
+        """`count` messages were published; they may be confirmed once the journal is durable up to `position`."""
+        if not self.confirms:
+            return
+        self.published += count
+        if position or self.waiting:
+            self.waiting.append((position, self.published))
+        else:
+            self.confirmable = self.published
+        self.session.confirming[self] = None
+
+    def send_confirms(self) -> None:
+        """Confirm what may be confirmed."""
+        journal = self.session.node.journal
+        waiting = self.waiting
+        while waiting and journal is not None and waiting[0][0] <= journal.durable:
+            self.confirmable = waiting.popleft()[1]
+        if not waiting:
+            self.session.confirming.pop(self, None)
+        if self.confirmable > self.confirmed:
+            multiple = self.confirmable > self.confirmed + 1
+            self.confirmed = self.confirmable
+            self.send("basic.ack", delivery_tag=self.confirmable, multiple=multiple)
+
+    # -- endings --------------------------------------------------------------------------------------------------
+
+    def fail(self, error: AmqpError) -> None:
+        """Close the channel from our side."""
+        self.send_confirms()
+        self.shut()
+        self.closing = True
+        self.session.publishes.clear()
+        class_id, method_id = error.method
+        self.send(
+            "channel.close",
+            reply_code=error.code,
+            reply_text=error.reply_text,
+            class_id=class_id,
+            method_id=method_id,
+        )
+
+    def shut(self) -> None:
+        """Return what was not settled and end the consumers."""
+        transactions.return_unsettled(self)
+        self.content = None
+        consuming.forget_reply_consumer(self)
+        consumers = list(self.consumers.values())
+        self.consumers.clear()
+        for span in self.ledger.drain():
+            span.queue.requeue(span.position, span.run)
+            if span.consumer is not None:
+                span.consumer.settled(len(span.run.contents))
+        for consumer in consumers:
+            consumer.queue.unsubscribe(consumer)
+
+    def queue(self, name: str) -> Queue:
+        """The queue a method means: the one it names, or the last one declared on this channel."""
+        return self.session.vhost.queue(self.queue_or_last(name), self.session)
+
+    def queue_or_last(self, name: str) -> str:
+        if name:
+            return name
+        if self.queue_name is None:
+            raise AmqpError("NOT_FOUND", "no previously declared queue")
+        return self.queue_name
+
+
+def _unexpected(name: str, ids: Ids) -> AmqpError:
+    if name == "channel.open":
+        return AmqpError("CHANNEL_ERROR", "second 'channel.open' seen", ids)
+    return AmqpError("COMMAND_INVALID", f"unimplemented method {name}", ids)

@@ -1,0 +1,66 @@
+"""Protocol errors, and the one table from the core's reasons to reply codes.
+
+Two questions decide: which code, and how much dies with it. A soft error closes the channel, a hard one the
+connection; which codes are which stands in `spec`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from menura.core import errors as core
+from menura.core.fields import FieldError
+from menura.core.properties import PropertiesError
+from menura.protocols.amqp import spec
+
+if TYPE_CHECKING:
+    from menura.protocols.amqp.channel import Channel
+
+Ids = tuple[int, int]
+NO_METHOD: Ids = (0, 0)
+REPLY_TEXT_BYTES_MAX = 255
+
+
+class AmqpError(Exception):
+    """Ends a channel or the connection with a reply code.
+
+    `name` is a key of `spec.REPLY_CODES`; `text` goes behind it in the reply text. `fatal` makes a soft error end
+    the connection; so does the lack of a `channel` it could be charged to.
+    """
+
+    channel: Channel | None = None
+
+    def __init__(self, name: str, text: str, method: Ids = NO_METHOD, *, fatal: bool = False) -> None:
+        super().__init__(text)
+        self.name = name
+        self.text = text
+        self.method = method
+        self.code = spec.REPLY_CODES[name].code
+        self.hard = fatal or spec.REPLY_CODES[name].hard
+
+    @property
+    def reply_text(self) -> str:
+        text = f"{self.name} - {self.text}".encode()[:REPLY_TEXT_BYTES_MAX]
+        return text.decode(errors="ignore")
+
+
+class Disconnect(Exception):
+    """The peer is cut off without a reply (there is none for its state)."""
+
+
+_NAMES: dict[type[Exception], str] = {
+    core.NotFound: "NOT_FOUND",
+    core.AccessRefused: "ACCESS_REFUSED",
+    core.Locked: "RESOURCE_LOCKED",
+    core.PreconditionFailed: "PRECONDITION_FAILED",
+    core.NotAllowed: "NOT_ALLOWED",
+    core.AuthenticationFailed: "ACCESS_REFUSED",
+    FieldError: "SYNTAX_ERROR",
+    PropertiesError: "SYNTAX_ERROR",
+}
+REASONS = tuple(_NAMES)
+
+
+def translate(reason: Exception, method: Ids = NO_METHOD) -> AmqpError:
+    """The protocol's error for one of the `REASONS`."""
+    return AmqpError(_NAMES[type(reason)], str(reason), method)

@@ -1,0 +1,303 @@
+"""basic.publish and its surroundings: targets, properties with a meaning, returns, content that comes in pieces.
+
+A `Target` is what one basic.publish frame says, resolved and permitted once; `session.publishes` maps the octets of the frame to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from menura.core import content as packed
+from menura.core import fields, properties
+from menura.core.access import Verb
+from menura.core.errors import PreconditionFailed
+from menura.core.routing import Route
+from menura.core.run import Run
+from menura.protocols.amqp import wire
+from menura.protocols.amqp.consuming import REPLY_TO
+from menura.protocols.amqp.delivery import content_frames
+from menura.protocols.amqp.errors import REASONS, AmqpError, translate
+
+if TYPE_CHECKING:
+    from menura.protocols.amqp.channel import Channel
+    from menura.protocols.amqp.session import Session
+
+PUBLISH = (60, 40)
+
+
+class Target:
+    """Where a publish goes: a route, for one channel, permitted as of `version` of the users' rights."""
+
+    __slots__ = ("channel", "mandatory", "route", "version")
+
+    def __init__(self, channel: Channel, route: Route, mandatory: bool, version: int) -> None:
+        self.channel = channel
+        self.route = route
+        self.mandatory = mandatory
+        self.version = version
+
+    def traits(self, block: bytes) -> bool | None:
+        """Whether a message with this properties block is persistent; None if it needs a closer look.
+
+        A walk over the fields that are there, by their flags (specification section 4.2.6.1).
+        """
+        try:
+            flags = block[0] << 8 | block[1]
+            if flags & 0x2313:  # headers, reply-to, expiration, user-id, more flags
+                return None
+            at = 2
+            persistent = False
+            if flags & 0x8000:
+                at += 1 + block[at]
+            if flags & 0x4000:
+                at += 1 + block[at]
+            if flags & 0x1000:
+                persistent = block[at] == 2
+                at += 1
+            if flags & 0x0800:
+                at += 1
+            if flags & 0x0400:
+                at += 1 + block[at]
+            if flags & 0x0080:
+                at += 1 + block[at]
+            if flags & 0x0040:
+                at += 8
+            if flags & 0x002C:
+                for flag in (0x20, 0x08, 0x04):
+                    if flags & flag:
+                        at += 1 + block[at]
+        except IndexError:
+            return None
+        return persistent if at == len(block) else None
+
+
+def learn(session: Session, number: int, frame: bytes) -> bool:
+    """Resolve a basic.publish frame seen for the first time; whether the hot loop may go on with it."""
+    channel = session.channels.get(number)
+    if channel is None or channel.closing or channel.content is not None:
+        return False
+    method = wire.decode_method(frame[7:-1])
+    try:
+        target = resolve(channel, method)
+    except REASONS as reason:
+        session.position += len(frame)
+        error = translate(reason, method.ids)
+        error.channel = channel
+        raise error from reason
+    except AmqpError as error:
+        error.channel = channel
+        session.position += len(frame)
+        raise
+    if len(session.publishes) >= session.limits.publishes_max:
+        session.publishes.clear()
+    session.publishes[frame] = target
+    return True
+
+
+def resolve(channel: Channel, method: Any) -> Target:
+    """What a basic.publish means, after all checks that do not need the message."""
+    session = channel.session
+    if method.immediate:
+        raise AmqpError("NOT_IMPLEMENTED", "immediate=true", method.ids)
+    access = session.access
+    access.require(Verb.WRITE, "exchange", method.exchange)
+    exchange = session.vhost.exchange(method.exchange)
+    if exchange.internal:
+        raise AmqpError(
+            "ACCESS_REFUSED",
+            f"cannot publish to internal exchange '{exchange.name}' in vhost '{session.vhost.name}'",
+            method.ids,
+        )
+    if exchange.kind == "topic":
+        access.require_topic(Verb.WRITE, exchange.name, method.routing_key)
+    return Target(channel, Route(method.exchange, method.routing_key), method.mandatory, access.version)
+
+
+def basic_publish(channel: Channel, method: Any) -> None:
+    channel.expect_content(resolve(channel, method))
+
+
+# -- messages -------------------------------------------------------------------------------------------------------
+
+
+def publish(channel: Channel, target: Target, run: Run) -> None:
+    """Hand a run to the core, or to the transaction."""
+    session = channel.session
+    if channel.transaction is not None:
+        channel.transaction.published.append((target, run))
+        session.vhost.exchange(target.route.exchange)
+        return
+    journal = session.node.journal
+    before = journal.appended if journal is not None else 0
+    unwanted = session.vhost.publish(run.route, run)
+    if unwanted and target.mandatory:
+        send_returns(channel, run.route, unwanted)
+    if channel.confirms:
+        position = journal.appended if journal is not None else 0
+        channel.note_published(len(run.contents), position if position != before else 0)
+    if session.node.memory.blocked:
+        session.published()
+
+
+def publish_special(channel: Channel, target: Target, content: bytes) -> None:
+    """One message whose properties have to be looked at: headers, reply-to, expiration, user-id."""
+    block = packed.properties_of(content)
+    known = properties.Properties.decode(block)
+    route = target.route
+    if known.user_id is not None and known.user_id != channel.session.user:
+        _check_user_id(channel, known.user_id)
+    if known.expiration is not None and not _is_expiration(known.expiration):
+        raise PreconditionFailed(f"invalid expiration '{known.expiration}'")
+    changed = block
+    if known.headers and ("CC" in known.headers or "BCC" in known.headers):
+        route = _copied(channel, target, known.headers)
+        changed = _without_bcc(changed)
+    if known.reply_to is not None and known.reply_to == REPLY_TO:
+        if channel.reply_token is None:
+            raise PreconditionFailed("fast reply consumer does not exist")
+        changed = properties.replace_field(changed, "reply_to", channel.reply_token)
+    if changed is not block:
+        content = packed.with_properties(content, changed)
+    size = len(content)
+    channel.publish(target, Run(route, [content], size, size, known.delivery_mode == 2))
+
+
+def _check_user_id(channel: Channel, user_id: str) -> None:
+    user = channel.session.user
+    if "impersonator" not in channel.session.node.users.get(user).tags:
+        raise PreconditionFailed(f"user_id property set to '{user_id}' but authenticated user was '{user}'")
+
+
+def _is_expiration(text: str) -> bool:
+    return text.isascii() and text.isdigit() and int(text) < 1 << 32
+
+
+def _copied(channel: Channel, target: Target, headers: dict[str, Any]) -> Route:
+    """The route of a message that names further routing keys in its headers."""
+    keys: list[str] = []
+    for name in ("CC", "BCC"):
+        values = headers.get(name, [])
+        if not isinstance(values, list):
+            raise PreconditionFailed(f"invalid {name} header: not an array")
+        keys += [value for value in values if isinstance(value, str)]
+    route = target.route
+    session = channel.session
+    if session.vhost.exchange(route.exchange).kind == "topic":
+        for key in keys:
+            session.access.require_topic(Verb.WRITE, route.exchange, key)
+    return Route(route.exchange, route.key, tuple(keys))
+
+
+def _without_bcc(block: bytes) -> bytes:
+    raw = properties.headers_raw(block)
+    assert raw is not None
+    table = fields.raw_table(raw)
+    if "BCC" not in table:
+        return block
+    del table["BCC"]
+    return properties.replace_headers(block, fields.pack_raw_table(table) if table else None)
+
+
+def send_returns(channel: Channel, route: Route, contents: Sequence[bytes]) -> None:
+    """Give mandatory messages back that no queue wanted."""
+    session = channel.session
+    frame = wire.frame(
+        channel.number,
+        "basic.return",
+        reply_code=312,
+        reply_text="NO_ROUTE",
+        exchange=route.exchange,
+        routing_key=route.key,
+    )
+    for content in contents:
+        session.send(frame + content_frames(content, channel.number, session.frame_bytes_max))
+
+
+# -- content in pieces ----------------------------------------------------------------------------------------------
+
+
+class Content:
+    """A message whose frames arrive one by one."""
+
+    __slots__ = ("body_bytes", "missing_bytes", "parts", "properties", "target")
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.properties: bytes | None = None
+        self.parts: list[bytes] = []
+        self.body_bytes = self.missing_bytes = 0
+
+    @property
+    def expects(self) -> str:
+        return "header" if self.properties is None else "body"
+
+    def header(self, channel: Channel, payload: bytes) -> None:
+        """A content header frame (specification section 4.2.6.1)."""
+        class_id = int.from_bytes(payload[:2], "big")
+        if self.properties is not None:
+            raise AmqpError("UNEXPECTED_FRAME", "expected content body, got non content body frame instead", PUBLISH)
+        if len(payload) < 14:
+            raise AmqpError("FRAME_ERROR", "content header is too short", fatal=True)
+        if class_id != PUBLISH[0]:
+            raise AmqpError(
+                "UNEXPECTED_FRAME",
+                f"expected content header for class {PUBLISH[0]}, got one for class {class_id} instead",
+                PUBLISH,
+            )
+        self.body_bytes = self.missing_bytes = int.from_bytes(payload[4:12], "big")
+        limit = channel.session.limits.message_bytes_max
+        if self.body_bytes > limit:
+            channel.content = None
+            error = AmqpError(
+                "PRECONDITION_FAILED",
+                f"message size {self.body_bytes} is larger than configured max size {limit}",
+                PUBLISH,
+            )
+            error.channel = channel
+            raise error
+        self.properties = payload[12:]
+        if not self.body_bytes:
+            self._complete(channel)
+
+    def body(self, channel: Channel, payload: bytes) -> None:
+        """A content body frame."""
+        if self.properties is None:
+            raise AmqpError(
+                "UNEXPECTED_FRAME",
+                f"expected content header for class {PUBLISH[0]}, got non content header frame instead",
+                PUBLISH,
+            )
+        self.missing_bytes -= len(payload)
+        if self.missing_bytes < 0:
+            raise AmqpError("FRAME_ERROR", "content body is longer than its header says", PUBLISH, fatal=True)
+        self.parts.append(payload)
+        if not self.missing_bytes:
+            self._complete(channel)
+
+    def _complete(self, channel: Channel) -> None:
+        channel.content = None
+        assert self.properties is not None
+        content = packed.pack(self.properties, b"".join(self.parts))
+        traits = self.target.traits(self.properties)
+        if traits is None:
+            channel.publish_special(self.target, content)
+        else:
+            channel.publish(self.target, Run(self.target.route, [content], len(content), len(content), traits))
+
+
+# -- confirms -------------------------------------------------------------------------------------------------------
+
+
+def confirm_select(channel: Channel, method: Any) -> None:
+    if channel.transaction is not None:
+        raise PreconditionFailed("cannot switch from tx to confirm mode")
+    channel.confirms = True
+    if not method.nowait:
+        channel.send("confirm.select-ok")
+
+
+METHODS: dict[str, Callable[[Channel, Any], None]] = {
+    "basic.publish": basic_publish,
+    "confirm.select": confirm_select,
+}

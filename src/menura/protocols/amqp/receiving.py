@@ -1,0 +1,241 @@
+"""The hot loop in: octets of one connection to runs of messages and ranges of acknowledgements.
+
+Publishers repeat themselves, and this file lives on it:
+
+- the octets of a basic.publish frame are a key of `session.publishes`; a known frame is not parsed again;
+- a message whose publish frame, header frame and body length are those of the message before it differs from it only in
+  the body: such messages stand in the buffer at equal distances, and one comparison of the constant part tells that
+  the next has come;
+- header and body frames are kept as the slice of the buffer they are (see `core.content`);
+- basic.ack frames of single tags in a row become ranges.
+
+What does not fit falls through to the slow path, `session.method` and `Channel.content_header` and `content_body`, which
+accepts whatever the specification allows. A message that has not wholly arrived is left in the buffer while it must fit one
+body frame; longer ones are assembled by the channel.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from menura.core.run import Run
+from menura.protocols.amqp.errors import AmqpError
+from menura.protocols.amqp.limits import FRAME_BYTES_TOLERANCE
+from menura.protocols.amqp.publishing import learn
+
+if TYPE_CHECKING:
+    from menura.protocols.amqp.channel import Channel
+    from menura.protocols.amqp.publishing import Target
+    from menura.protocols.amqp.session import Session
+
+METHOD, HEADER, BODY, HEARTBEAT = 1, 2, 3, 8
+END = 0xCE
+_lead = struct.Struct(">BHI").unpack_from
+_header_lead = struct.Struct(">BHIHHQ").unpack_from
+_ack_tags = struct.Struct(">11xQ2x").iter_unpack
+_ACK = b"\x00\x00\x00\x0d\x00\x3c\x00\x50"
+_ACK_BYTES = 21
+_SINGLE_END = b"\x00\xce"
+_PUBLISH = b"\x00\x3c\x00\x28"
+_CHANNEL_1 = b"\x00\x01"
+_READ_AHEAD = 22  # header frame up to and including its first property flags
+
+
+def receive_frames(session: Session, data: bytes) -> int:
+    """Carry out the whole frames at the start of `data`; the number of octets used up.
+
+    Raises AmqpError with `session.position` set to the octets used up until then.
+    """
+    publishes = session.publishes
+    frame_bytes_max = session.frame_bytes_max + FRAME_BYTES_TOLERANCE
+    position = 0
+    end = len(data)
+    while end - position >= 8:
+        kind, number, size = _lead(data, position)
+        if size + 8 > frame_bytes_max:
+            session.position = end
+            raise AmqpError(
+                "FRAME_ERROR", f"frame of {size + 8} octets is larger than frame_max {frame_bytes_max - 8}", fatal=True
+            )
+        stop = position + size + 8
+        if stop > end:
+            session.needed_bytes = size + 8
+            session.position = position
+            return position
+        if data[stop - 1] != END:
+            session.position = end
+            raise AmqpError("FRAME_ERROR", f"frame does not end with {END:#x}", fatal=True)
+        if kind == METHOD:
+            target = publishes.get(data[position:stop])
+            if target is not None and target.version == session.access.version:
+                used = _publishes(session, target, data, position, stop, end)
+                if used == position:
+                    session.position = position
+                    return position
+                position = used
+                continue
+            if data.startswith(_ACK, position + 3) and data[stop - 2] == 0:
+                channel = session.channels.get(number)
+                if channel is not None and not channel.closing:
+                    position = _acks(session, channel, data, position, end)
+                    continue
+            if data.startswith(_PUBLISH, position + 7):
+                session.position = position
+                if learn(session, number, data[position:stop]):
+                    continue
+            position = stop
+            session.position = stop
+            session.method(number, data[stop - size - 1 : stop - 1])
+            if session.closing:
+                return end
+        else:
+            position = stop
+            session.position = stop
+            session.content(kind, number, data[stop - size - 1 : stop - 1])
+    session.needed_bytes = 8
+    session.position = position
+    return position
+
+
+def _publishes(session: Session, target: Target, data: bytes, position: int, stop: int, end: int) -> int:
+    """Read the messages that begin at `position` with the known publish frame data[position:stop].
+
+    The number of octets up to which data is used; `position` itself if the first message has not wholly arrived.
+    """
+    channel = target.channel
+    number = channel.number
+    method = data[position:stop]
+    method_bytes = stop - position
+    frame_bytes_max = session.frame_bytes_max
+    startswith = data.startswith
+    contents: list[bytes] = []
+    size_bytes = longest_bytes = 0
+    persistent = False
+    while True:
+        header = position + method_bytes
+        if end - header < _READ_AHEAD:
+            session.needed_bytes = header + _READ_AHEAD - position
+            break
+        kind, of, header_bytes, class_id, _, body_bytes = _header_lead(data, header)
+        body = header + header_bytes + 8
+        stop = body + body_bytes + 8 if body_bytes else body
+        if kind != HEADER or of != number or class_id != 60 or header_bytes < 14 or channel.content is not None:
+            position = _expect_content(channel, target, header)
+            break
+        if body_bytes + 8 > frame_bytes_max or (
+            body + 7 <= end and body_bytes and _lead(data, body) != (BODY, number, body_bytes)
+        ):
+            # More than one body frame, or not a body frame: the channel assembles it, or says what is wrong.
+            position = _expect_content(channel, target, header)
+            break
+        if stop > end:
+            if header_bytes + 8 > frame_bytes_max + FRAME_BYTES_TOLERANCE:
+                position = _expect_content(channel, target, header)
+            session.needed_bytes = stop - position
+            break
+        if data[body - 1] != END or data[stop - 1] != END:
+            position = _expect_content(channel, target, header)
+            break
+        traits = target.traits(data[header + 19 : body - 1])
+        if traits is None:
+            # Something in the properties asks for more than queueing.
+            session.position = position
+            _publish(channel, target, contents, size_bytes, longest_bytes, persistent)
+            contents = []
+            size_bytes = longest_bytes = 0
+            session.position = position = stop
+            channel.publish_special(target, _normal(data[header:stop], body - header))
+        else:
+            if traits is not persistent:
+                if contents:
+                    session.position = position
+                    _publish(channel, target, contents, size_bytes, longest_bytes, persistent)
+                    contents = []
+                    size_bytes = longest_bytes = 0
+                persistent = traits
+            # The messages that repeat this one but for the body.
+            length = stop - position
+            lead = body + 7 if body_bytes else body - 1
+            repeated = b"\xce" + data[position:lead]
+            last = end - length
+            first = position
+            position = stop
+            while position <= last and startswith(repeated, position - 1):
+                position += length
+            if data[position - 1] != END:
+                position -= length
+            content_bytes = length - method_bytes
+            if number == 1:
+                contents += [
+                    data[at : at + content_bytes] for at in range(first + method_bytes, position, length)
+                ]
+            else:
+                constant = _normal(data[header:lead], body - header)
+                offset = lead - first
+                contents += [constant + data[at + offset : at + length] for at in range(first, position, length)]
+            if content_bytes > longest_bytes:
+                longest_bytes = content_bytes
+            size_bytes += content_bytes * ((position - first) // length)
+        if not startswith(method, position):
+            break
+    session.position = position
+    if contents:
+        _publish(channel, target, contents, size_bytes, longest_bytes, persistent)
+    return position
+
+
+def _publish(
+    channel: Channel, target: Target, contents: list[bytes], size_bytes: int, longest_bytes: int, persistent: bool
+) -> None:
+    if contents:
+        channel.publish(target, Run(target.route, contents, size_bytes, longest_bytes, persistent))
+
+
+def _expect_content(channel: Channel, target: Target, header: int) -> int:
+    """Let the channel read the content, frame by frame, of a publish whose method frame ends at `header`."""
+    channel.expect_content(target)
+    return header
+
+
+def _normal(frames: bytes, body: int) -> bytes:
+    """Header and body frames, whole or cut off within the body, as of channel 1; the body frame begins at `body`."""
+    parts = [frames[:1], _CHANNEL_1, frames[3:body]]
+    if len(frames) > body:
+        parts += (frames[body : body + 1], _CHANNEL_1, frames[body + 3 :])
+    return b"".join(parts)
+
+
+def _acks(session: Session, channel: Channel, data: bytes, position: int, end: int) -> int:
+    """Read single acknowledgements in a row, the first of which begins at `position`; where they end."""
+    following = _SINGLE_END + data[position : position + 11]
+    startswith = data.startswith
+    stop = position + _ACK_BYTES
+    last = end - _ACK_BYTES
+    while stop <= last and startswith(following, stop - 2):
+        stop += _ACK_BYTES
+    if data[stop - 2 : stop] != _SINGLE_END:
+        stop -= _ACK_BYTES
+    session.position = stop
+    tags = [tag for (tag,) in _ack_tags(data[position:stop])]
+    first = tags[0]
+    last_tag = tags[-1]
+    if tags == list(range(first, last_tag + 1)):
+        channel.settle(first, last_tag)
+    else:
+        for low, high in _ranges(tags):
+            channel.settle(low, high)
+    return stop
+
+
+def _ranges(tags: list[int]) -> list[tuple[int, int]]:
+    """Consecutive tags as (first, last), in the order given."""
+    found: list[tuple[int, int]] = []
+    low = high = tags[0]
+    for tag in tags[1:]:
+        if tag != high + 1:
+            found.append((low, high))
+            low = tag
+        high = tag
+    found.append((low, high))
+    return found

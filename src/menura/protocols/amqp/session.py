@@ -1,0 +1,419 @@
+"""One connection after the protocol header: its state, its channels, and what goes out.
+
+The transport feeds `receive` with whatever a socket read brought and, once per tick, takes what `flush` returns. Errors are
+raised by whoever finds them and handled in one place, here: a soft one closes its channel, a hard one the connection.
+
+After connection.close has gone out everything but close and close-ok is ignored, and the transport gives the peer
+`CLOSE_SECONDS_MAX` to answer. A peer that cannot be answered at all is cut off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from menura.core.access import Access
+from menura.core.errors import Refusal
+from menura.core.node import Node
+from menura.protocols.amqp import wire
+from menura.protocols.amqp.channel import Channel
+from menura.protocols.amqp.errors import REASONS, AmqpError, Disconnect, translate
+from menura.protocols.amqp.handshake import OLDER_HEADER, PROTOCOL_HEADER, Handshake
+from menura.protocols.amqp.limits import AmqpLimits, Identity, Peer
+from menura.protocols.amqp.receiving import BODY, HEADER, HEARTBEAT, receive_frames
+
+if TYPE_CHECKING:
+    from menura.core.queue import Queue
+    from menura.core.vhost import VHost
+
+HEARTBEAT_FRAME = b"\x08\x00\x00\x00\x00\x00\x00\xce"
+CLOSE_SECONDS_MAX = 3.0
+LOGIN_DELAY_SECONDS = 1.0
+Log = Callable[[str, str], None]
+"""(level, line) -> None"""
+
+
+class Session:
+    """A client's connection. The transport reads `closing`, `reading`, `writable` and `deadline`.
+
+    `writable` is kept by the transport together with `output_bytes`: false while the peer is slow to read.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        peer: Peer,
+        log: Log,
+        wake: Callable[[], None],
+        limits: AmqpLimits | None = None,
+        identity: Identity | None = None,
+        now: float = 0.0,
+    ) -> None:
+        self.node = node
+        self.peer = peer
+        self.log = log
+        self.wake = wake
+        self.limits = limits or AmqpLimits()
+        self.handshake: Handshake | None = Handshake(node, peer, self.limits, identity or Identity())
+        self.name = peer.address
+        self.user = ""
+        self.vhost: VHost = None  # type: ignore[assignment]  # set before any channel can be opened
+        self.access: Access = None  # type: ignore[assignment]
+        self.client_properties: Mapping[str, Any] = {}
+        self.capabilities: Mapping[str, Any] = {}
+        self.channels: dict[int, Channel] = {}
+        self.exclusive: dict[Queue, None] = {}
+        self.frame_bytes_max = self.limits.frame_bytes_max
+        self.channels_max = self.limits.channels_max
+
+        # Input: what is left of earlier reads, and how many octets are needed before it is worth looking again.
+        self.consume: Callable[[bytes], int] = self._protocol_header
+        self.unread: list[bytes] = []
+        self.unread_bytes = 0
+        self.needed_bytes = len(PROTOCOL_HEADER)
+        self.position = 0
+        self.publishes: dict[bytes, Any] = {}
+        self.publishes_version = -1
+
+        # Output: frames for the next write, and channels that owe confirms.
+        self.out: list[bytes] = []
+        self.output_bytes = 0
+        self.congested = False
+        self.confirming: dict[Channel, None] = {}
+
+        self.closing = False  # close the socket once everything is written
+        self.close_sent = False
+        self.reading = True
+        self.blocked = False
+        self.deadline: float | None = now + self.limits.handshake_seconds_max
+        self.now = now
+        self.heartbeat_seconds = 0
+        self.last_received = self.last_sent = now
+
+    # -- input ----------------------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes) -> None:
+        """Take what a socket read brought."""
+        if self.unread:
+            self.unread.append(data)
+            self.unread_bytes += len(data)
+            if self.unread_bytes < self.needed_bytes:
+                return
+            data = b"".join(self.unread)
+            self.unread.clear()
+        self.last_received = self.now
+        start = 0
+        while not self.closing:
+            try:
+                start += self.consume(data[start:] if start else data)
+                break
+            except AmqpError as error:
+                start += self.position
+                self.fail(error)
+            except Disconnect as reason:
+                self.log("warning", f"{self.name}: closed: {reason}")
+                self.close_later()
+        if self.closing:
+            return
+        if start < len(data):
+            self.unread.append(data[start:] if start else data)
+        self.unread_bytes = len(data) - start
+        if self.vhost is not None:
+            self.vhost.dispatch()
+
+    def _protocol_header(self, data: bytes) -> int:
+        self.position = 0
+        size = len(PROTOCOL_HEADER)
+        header = data[:size]
+        older = header == OLDER_HEADER
+        if not PROTOCOL_HEADER.startswith(header) and not OLDER_HEADER.startswith(header):
+            self.send(PROTOCOL_HEADER)
+            self.closing = True
+            self.log("warning", f"{self.name}: closed: not the protocol's header: {header!r}")
+            return len(data)
+        if len(header) < size:
+            return 0
+        assert self.handshake is not None
+        self.send(self.handshake.start(older))
+        self.consume = self._frames
+        self.needed_bytes = 8
+        return size + self._frames(data[size:])
+
+    def _frames(self, data: bytes) -> int:
+        return receive_frames(self, data)
+
+    def method(self, number: int, payload: bytes) -> None:
+        """Carry out one method frame that is not on the hot path."""
+        method = decode(payload)
+        if self.close_sent and method.name not in ("connection.close", "connection.close-ok"):
+            return
+        if number == 0:
+            self._connection_method(method)
+            return
+        if self.handshake is not None:
+            raise AmqpError("CHANNEL_ERROR", "expected channel 0 while the connection is not open", method.ids)
+        channel = self.channels.get(number)
+        if channel is None:
+            if method.name != "channel.open":
+                raise AmqpError("CHANNEL_ERROR", "expected 'channel.open'", method.ids)
+            self._open_channel(number, method.ids)
+            return
+        try:
+            channel.method(method)
+        except AmqpError as error:
+            if error.method == (0, 0):
+                error.method = method.ids
+            error.channel = channel
+            raise
+        except REASONS as reason:
+            error = translate(reason, method.ids)
+            error.channel = channel
+            raise error from reason
+
+    def content(self, kind: int, number: int, payload: bytes) -> None:
+        """Take a frame that is no method: heartbeat, content header, content body."""
+        if kind == HEARTBEAT:
+            if number:
+                raise AmqpError("UNEXPECTED_FRAME", f"heartbeat on channel {number}", fatal=True)
+            return
+        if kind not in (HEADER, BODY):
+            raise AmqpError("FRAME_ERROR", f"unknown frame type {kind}", fatal=True)
+        if self.close_sent:
+            return
+        channel = self.channels.get(number)
+        if channel is None:
+            raise AmqpError("CHANNEL_ERROR" if number else "UNEXPECTED_FRAME", "expected 'channel.open'")
+        if channel.closing:
+            return
+        if channel.content is None:
+            what = "header" if kind == HEADER else "body"
+            raise AmqpError("UNEXPECTED_FRAME", f"expected method frame, got content {what} frame instead")
+        take = channel.content.header if kind == HEADER else channel.content.body
+        take(channel, payload)
+
+    def disown(self, queue: Queue) -> None:
+        self.exclusive.pop(queue, None)
+
+    def _open_channel(self, number: int, ids: tuple[int, int]) -> None:
+        if self.channels_max and len(self.channels) >= self.channels_max:
+            raise AmqpError(
+                "NOT_ALLOWED",
+                f"number of channels opened ({len(self.channels)}) has reached the negotiated channel_max "
+                f"({self.channels_max})",
+                ids,
+            )
+        self.channels[number] = Channel(self, number)
+        self.send(wire.frame(number, "channel.open-ok", channel_id=b""))
+
+    def forget_channel(self, channel: Channel) -> None:
+        """The channel's number may be used again."""
+        self.channels.pop(channel.number, None)
+        self.confirming.pop(channel, None)
+        self.publishes.clear()
+
+    # -- methods of channel 0 ------------------------------------------------------------------------------------
+
+    def _connection_method(self, method: Any) -> None:
+        name = method.name
+        if name == "connection.close":
+            self.shut()
+            self.send(wire.frame(0, "connection.close-ok"))
+            self.closing = True
+            self.log("info", f"{self.name}: closed by the client")
+        elif name == "connection.close-ok":
+            self.closing = True
+        elif self.handshake is not None:
+            self._shake_hands(self.handshake, method)
+        elif name == "connection.update-secret":
+            self._update_secret(method)
+        else:
+            raise AmqpError("CHANNEL_ERROR", "unexpected method in connection state running", method.ids)
+
+    def _shake_hands(self, handshake: Handshake, method: Any) -> None:
+        try:
+            answer = handshake.method(method)
+        except REASONS as reason:
+            raise translate(reason, method.ids) from reason
+        self.capabilities = handshake.capabilities
+        if handshake.vhost is None:
+            self.frame_bytes_max = handshake.frame_bytes_max or 0xFFFFFFFF
+            self.send(answer)
+            return
+        self.handshake = None
+        self.deadline = None
+        self.user = handshake.user
+        self.vhost = handshake.vhost
+        self.access = Access(self.node.users, self.user, self.vhost.name)
+        self.client_properties = handshake.client_properties
+        self.channels_max = handshake.channels_max
+        self.heartbeat_seconds = handshake.heartbeat_seconds
+        self.name = f"{self.peer.address} ({self.user}@{self.vhost.name})"
+        self.send(answer)
+        self.log("info", f"{self.name}: opened")
+
+    def _update_secret(self, method: Any) -> None:
+        try:
+            self.node.users.authenticate(self.user, method.new_secret.decode(errors="replace"))
+        except Refusal:
+            raise AmqpError("NOT_ALLOWED", "New secret was refused by one of the backends", method.ids) from None
+        self.send(wire.frame(0, "connection.update-secret-ok"))
+
+    # -- output ---------------------------------------------------------------------------------------------------
+
+    def send(self, data: bytes) -> None:
+        if data:
+            if not self.out:
+                self.wake()
+            self.out.append(data)
+            self.output_bytes += len(data)
+
+    @property
+    def writable(self) -> bool:
+        """Whether consumers of this connection may be served."""
+        return self.output_bytes < self.limits.output_bytes_max and not self.congested
+
+    def flush(self) -> bytes:
+        """Everything there is to write now; confirms that have become due come last."""
+        if self.confirming:
+            for channel in list(self.confirming):
+                channel.send_confirms()
+        data = b"".join(self.out)
+        self.out.clear()
+        self.output_bytes = 0
+        self.last_sent = self.now
+        return data
+
+    def resume(self) -> None:
+        """The peer has caught up: serve its consumers again."""
+        for channel in self.channels.values():
+            for consumer in channel.consumers.values():
+                consumer.queue.touch()
+        if self.vhost is not None:
+            self.vhost.dispatch()
+
+    # -- flow control ---------------------------------------------------------------------------------------------
+
+    def published(self) -> None:
+        """Called with every run published: while memory is short, stop reading from this publisher."""
+        if self.node.memory.blocked and not self.blocked:
+            self.blocked = True
+            self.reading = False
+            if self.capabilities.get("connection.blocked") is True:
+                self.send(wire.frame(0, "connection.blocked", reason="low on memory"))
+            self.log("warning", f"{self.name}: publisher blocked: low on memory")
+
+    def unblock(self) -> None:
+        """Memory is plentiful again."""
+        if self.blocked:
+            self.blocked = False
+            self.reading = True
+            self.last_received = self.now
+            self.wake()
+            if self.capabilities.get("connection.blocked") is True:
+                self.send(wire.frame(0, "connection.unblocked"))
+            self.log("info", f"{self.name}: publisher unblocked")
+
+    # -- time -----------------------------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        """Look at the clock (seconds): heartbeats both ways, and states that have lasted too long."""
+        self.now = now
+        if self.deadline is not None and now >= self.deadline:
+            if not self.close_sent and not self.closing:
+                self.log("warning", f"{self.name}: closed: handshake took longer than allowed")
+            self.hang_up()
+            return
+        interval = self.heartbeat_seconds
+        if not interval or self.closing:
+            return
+        if now - self.last_received > 2 * interval and self.reading:
+            self.log("warning", f"{self.name}: closed: no heartbeat for {2 * interval} s")
+            self.hang_up()
+        elif now - self.last_sent >= interval / 2 and not self.out:
+            self.send(HEARTBEAT_FRAME)
+            self.last_sent = now
+
+    def hang_up(self) -> None:
+        """Close the socket without another word."""
+        self.out.clear()
+        self.output_bytes = 0
+        self.closing = True
+        self.wake()
+
+    # -- endings --------------------------------------------------------------------------------------------------
+
+    def fail(self, error: AmqpError) -> None:
+        """Tell the peer what went wrong and close what has to be."""
+        channel = error.channel
+        if channel is not None and not error.hard:
+            self.log("warning", f"{self.name}: channel {channel.number} closed: {error.reply_text}")
+            channel.fail(error)
+            return
+        self.log("error", f"{self.name}: connection closed: {error.reply_text}")
+        if self.close_sent:
+            self.closing = True
+            return
+        if self.handshake is not None and self.handshake.state == "START_OK" and not self._may_answer(error):
+            self.close_later()
+            return
+        self.close(error)
+
+    def _may_answer(self, error: AmqpError) -> bool:
+        """Before the client has said anything, only errors about what it said are answered."""
+        return error.name in ("ACCESS_REFUSED", "COMMAND_INVALID", "SYNTAX_ERROR", "CHANNEL_ERROR", "FRAME_ERROR")
+
+    def close(self, error: AmqpError) -> None:
+        """Send connection.close and wait for its answer."""
+        self.shut()
+        self.close_sent = True
+        self.reading = True
+        self.deadline = self.now + CLOSE_SECONDS_MAX
+        class_id, method_id = error.method
+        self.send(
+            wire.frame(
+                0,
+                "connection.close",
+                reply_code=error.code,
+                reply_text=error.reply_text,
+                class_id=class_id,
+                method_id=method_id,
+            )
+        )
+
+    def close_later(self) -> None:
+        """Cut the peer off after a moment, so that guessing is slow; what it says meanwhile is not heard."""
+        self.close_sent = True
+        self.reading = False
+        self.deadline = self.now + LOGIN_DELAY_SECONDS
+
+    def stop(self) -> None:
+        """The broker shuts down."""
+        if self.handshake is not None:
+            self.hang_up()
+        elif not self.close_sent:
+            text = "broker forced connection closure with reason 'shutdown'"
+            self.close(AmqpError("CONNECTION_FORCED", text, fatal=True))
+
+    def lost(self) -> None:
+        """The socket is gone."""
+        if not self.close_sent and not self.closing and self.handshake is None:
+            self.log("warning", f"{self.name}: client unexpectedly closed the connection")
+        self.shut()
+        self.closing = True
+
+    def shut(self) -> None:
+        """Close all channels and delete what belongs to this connection alone."""
+        for channel in list(self.channels.values()):
+            channel.shut()
+        self.channels.clear()
+        self.confirming.clear()
+        for queue in list(self.exclusive):
+            queue.vhost.remove_queue(queue)
+        self.exclusive.clear()
+        if self.vhost is not None:
+            self.vhost.dispatch()
+
+
+def decode(payload: bytes) -> Any:
+    """A method frame's payload as the method's arguments."""
+    return wire.decode_method(payload)

@@ -1,0 +1,218 @@
+"""The methods that make and change exchanges, queues and bindings, and channel.flow and access.request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from menura.core import fields
+from menura.core.access import Verb
+from menura.core.arguments import text
+from menura.core.errors import AccessRefused
+from menura.core.exchange import Exchange
+from menura.core.queue import Queue
+from menura.protocols.amqp.consuming import REPLY_TO, passive_reply_queue
+from menura.protocols.amqp.errors import AmqpError
+
+if TYPE_CHECKING:
+    from menura.protocols.amqp.channel import Channel
+
+_REPLY_PREFIX = REPLY_TO + "."
+# Characters RabbitMQ takes out of names that clients declare and bind by.
+_STRIPPED = str.maketrans("", "", "\r\n")
+
+
+def exchange_declare(channel: Channel, method: Any) -> None:
+    session = channel.session
+    name = method.exchange.translate(_STRIPPED)
+    if method.passive:
+        _not_default(name)
+        session.vhost.exchange(name)
+    else:
+        _not_default(name)
+        access = session.access
+        access.require(Verb.CONFIGURE, "exchange", name)
+        arguments = fields.raw_table(method.arguments.raw)
+        alternate = text(arguments, "alternate-exchange")
+        if alternate is not None:
+            access.require(Verb.READ, "exchange", name)
+            access.require(Verb.WRITE, "exchange", alternate)
+        session.vhost.declare_exchange(
+            name,
+            method.type,
+            durable=method.durable,
+            auto_delete=method.auto_delete,
+            internal=method.internal,
+            arguments=arguments,
+        )
+    if not method.nowait:
+        channel.send("exchange.declare-ok")
+
+
+def exchange_delete(channel: Channel, method: Any) -> None:
+    session = channel.session
+    name = method.exchange.translate(_STRIPPED)
+    _not_default(name)
+    session.access.require(Verb.CONFIGURE, "exchange", name)
+    session.vhost.delete_exchange(name, if_unused=method.if_unused)
+    if not method.nowait:
+        channel.send("exchange.delete-ok")
+
+
+def _not_default(name: str) -> None:
+    if not name:
+        raise AccessRefused("operation not permitted on the default exchange")
+
+
+def queue_declare(channel: Channel, method: Any) -> None:
+    session = channel.session
+    name = method.queue.translate(_STRIPPED)
+    if method.passive and (name == REPLY_TO or name.startswith(_REPLY_PREFIX)):
+        passive_reply_queue(channel, name)
+        channel.send("queue.declare-ok", queue=name, message_count=0, consumer_count=1)
+        return
+    queue = _passive(channel, name) if method.passive else _declare(channel, method, name)
+    channel.queue_name = queue.name
+    if not method.nowait:
+        channel.send(
+            "queue.declare-ok",
+            queue=queue.name,
+            message_count=queue.ready_count,
+            consumer_count=len(queue.consumers),
+        )
+
+
+def _passive(channel: Channel, name: str) -> Queue:
+    return channel.queue(name)
+
+
+def _declare(channel: Channel, method: Any, name: str) -> Queue:
+    session = channel.session
+    reserved = not name
+    name = name or session.node.unique_name("amq.gen-")
+    access = session.access
+    access.require(Verb.CONFIGURE, "queue", name)
+    arguments = fields.raw_table(method.arguments.raw)
+    dead_letter = text(arguments, "x-dead-letter-exchange")
+    if dead_letter is not None:
+        access.require(Verb.READ, "queue", name)
+        access.require(Verb.WRITE, "exchange", dead_letter)
+    queue = session.vhost.declare_queue(
+        name,
+        durable=method.durable,
+        auto_delete=method.auto_delete,
+        exclusive=method.exclusive,
+        owner=session,
+        arguments=arguments,
+        reserved=reserved,
+    )
+    if queue.owner is session:
+        session.exclusive[queue] = None
+    return queue
+
+
+def queue_delete(channel: Channel, method: Any) -> None:
+    session = channel.session
+    name = channel.queue_or_last(method.queue.translate(_STRIPPED))
+    session.access.require(Verb.CONFIGURE, "queue", name)
+    count = 0
+    if name in session.vhost.queues:
+        queue = session.vhost.queue(name, session)
+        count = session.vhost.delete_queue(queue, if_unused=method.if_unused, if_empty=method.if_empty)
+    if not method.nowait:
+        channel.send("queue.delete-ok", message_count=count)
+
+
+def queue_purge(channel: Channel, method: Any) -> None:
+    session = channel.session
+    name = channel.queue_or_last(method.queue)
+    session.access.require(Verb.READ, "queue", name)
+    count = session.vhost.queue(name, session).purge()
+    if not method.nowait:
+        channel.send("queue.purge-ok", message_count=count)
+
+
+# -- bindings -------------------------------------------------------------------------------------------------------
+
+
+def queue_bind(channel: Channel, method: Any) -> None:
+    _change_queue_binding(channel, method, channel.session.vhost.bind)
+    if not method.nowait:
+        channel.send("queue.bind-ok")
+
+
+def queue_unbind(channel: Channel, method: Any) -> None:
+    _change_queue_binding(channel, method, channel.session.vhost.unbind)
+    channel.send("queue.unbind-ok")
+
+
+def _change_queue_binding(channel: Channel, method: Any, change: Callable[..., None]) -> None:
+    name = channel.queue_or_last(method.queue.translate(_STRIPPED))
+    # Without a queue and a key, the last queue's name is both (specification, queue.bind, "routing-key").
+    key = name if not method.queue and not method.routing_key else method.routing_key
+    if name == REPLY_TO or name.startswith(_REPLY_PREFIX):
+        raise AccessRefused(f"cannot bind to queue '{name}'")
+    access = channel.session.access
+    access.require(Verb.WRITE, "queue", name)
+    access.require(Verb.READ, "exchange", method.exchange)
+    queue = channel.session.vhost.queue(name, channel.session)
+    _require_topic(channel, method.exchange, key)
+    change(method.exchange, queue, key, fields.raw_table(method.arguments.raw))
+
+
+def exchange_bind(channel: Channel, method: Any) -> None:
+    _change_exchange_binding(channel, method, channel.session.vhost.bind)
+    if not method.nowait:
+        channel.send("exchange.bind-ok")
+
+
+def exchange_unbind(channel: Channel, method: Any) -> None:
+    _change_exchange_binding(channel, method, channel.session.vhost.unbind)
+    if not method.nowait:
+        channel.send("exchange.unbind-ok")
+
+
+def _change_exchange_binding(channel: Channel, method: Any, change: Callable[..., None]) -> None:
+    session = channel.session
+    for name in (method.destination, method.source):
+        _not_default(name)
+    session.access.require(Verb.WRITE, "exchange", method.destination)
+    session.access.require(Verb.READ, "exchange", method.source)
+    destination = session.vhost.exchange(method.destination)
+    _require_topic(channel, method.source, method.routing_key)
+    change(method.source, destination, method.routing_key, fields.raw_table(method.arguments.raw))
+
+
+def _require_topic(channel: Channel, source: str, key: str) -> None:
+    exchange: Exchange | None = channel.session.vhost.exchanges.get(source)
+    if exchange is not None and exchange.kind == "topic":
+        channel.session.access.require_topic(Verb.READ, source, key)
+
+
+# -- the rest -------------------------------------------------------------------------------------------------------
+
+
+def channel_flow(channel: Channel, method: Any) -> None:
+    if not method.active:
+        raise AmqpError("NOT_IMPLEMENTED", "active=false", method.ids)
+    channel.send("channel.flow-ok", active=True)
+
+
+def access_request(channel: Channel, method: Any) -> None:
+    channel.send("access.request-ok", ticket=1)
+
+
+METHODS: dict[str, Callable[[Channel, Any], None]] = {
+    "exchange.declare": exchange_declare,
+    "exchange.delete": exchange_delete,
+    "exchange.bind": exchange_bind,
+    "exchange.unbind": exchange_unbind,
+    "queue.declare": queue_declare,
+    "queue.delete": queue_delete,
+    "queue.purge": queue_purge,
+    "queue.bind": queue_bind,
+    "queue.unbind": queue_unbind,
+    "channel.flow": channel_flow,
+    "channel.flow-ok": lambda channel, method: None,
+    "access.request": access_request,
+}

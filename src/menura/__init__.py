@@ -1,7 +1,7 @@
 """Menura: a message broker in one Python process, for the clients you already have.
 
-    with menura.Broker() as broker:
-        connection = pika.BlockingConnection(pika.URLParameters(broker.amqp_url))
+with menura.Broker() as broker:
+    connection = pika.BlockingConnection(pika.URLParameters(broker.amqp_url))
 """
 
 __version__ = "0.1.0"

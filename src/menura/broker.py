@@ -1,8 +1,8 @@
 """The composition root: builds core, sessions and listeners, starts and stops them in order.
 
-`Broker` is the broker as an object. Used with `with`, it runs an event loop in a thread of its own; with `async with`, in the running
-loop. Both are ready when the block is entered, and nothing is left when it has been left. `menura serve` is the same object under
-signal handlers.
+`Broker` is the broker as an object. Used with `with`, it runs an event loop in a thread of its own; with
+`async with`, in the running loop. Both are ready when the block is entered, and nothing is left when it has
+been left. `menura serve` is the same object under signal handlers.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ Result = TypeVar("Result")
 class Broker:
     """A running broker.
 
-    `Broker()` listens on a free port of the loopback interface, knows the user guest with password guest and keeps
-    nothing. Settings are those of `Config`; `listen` also takes a list.
+    `Broker()` listens on a free port of the loopback interface, knows the user guest with password guest and
+    keeps nothing. Settings are those of `Config`; `listen` also takes a list.
     """
 
     def __init__(self, config: Config | None = None, *, listen: Iterable[str] | None = None, **settings: Any) -> None:
@@ -51,7 +51,7 @@ class Broker:
         self.node.users.permit("guest", DEFAULT_VHOST)
         self._thread: threading.Thread | None = None
 
-    # -- what clients need to know --------------------------------------------------------------------------------
+    # -- what clients need to know ---------------------------------------------------------------------------
 
     def url(self, scheme: str) -> str:
         """The URL of the first listener of this scheme, with the default user."""
@@ -72,7 +72,7 @@ class Broker:
     def amqp_port(self) -> int:
         return next(listener.port for listener in self.listeners if listener.address.scheme == "amqp")
 
-    # -- administration -------------------------------------------------------------------------------------------
+    # -- administration --------------------------------------------------------------------------------------
 
     def add_vhost(self, name: str) -> None:
         self._call(lambda: self.node.add_vhost(name))
@@ -81,7 +81,12 @@ class Broker:
         self._call(lambda: self.node.add_user(name, password, frozenset(tags)))
 
     def permit(
-        self, user: str, vhost: str = DEFAULT_VHOST, configure: str = ".*", write: str = ".*", read: str = ".*"
+        self,
+        user: str,
+        vhost: str = DEFAULT_VHOST,
+        configure: str = ".*",
+        write: str = ".*",
+        read: str = ".*",
     ) -> None:
         """Set a user's permissions in a virtual host: three regular expressions on resource names."""
         self._call(lambda: self.node.users.permit(user, vhost, configure, write, read))
@@ -113,7 +118,7 @@ class Broker:
         self._loop.call_soon_threadsafe(run)
         return future.result()
 
-    # -- life -----------------------------------------------------------------------------------------------------
+    # -- life ------------------------------------------------------------------------------------------------
 
     async def start(self) -> Self:
         """Open the listeners."""
@@ -137,13 +142,12 @@ class Broker:
         for connection in list(self._tick.connections):
             connection.session.stop()
             connection.wake()
-        deadline = self._loop.time() + STOP_SECONDS_MAX
-        while self._tick.connections and self._loop.time() < deadline:
-            await asyncio.sleep(0.005)
-        for connection in list(self._tick.connections):
-            connection.transport.abort()
-        while self._tick.connections:
-            await asyncio.sleep(0)
+        try:
+            await asyncio.wait_for(self._tick.deserted.wait(), STOP_SECONDS_MAX)
+        except TimeoutError:
+            for connection in list(self._tick.connections):
+                connection.transport.abort()
+            await self._tick.deserted.wait()
         self._tick.stop()
         self.listeners.clear()
 
@@ -185,7 +189,7 @@ class Broker:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(life())
 
-    # -- inside ---------------------------------------------------------------------------------------------------
+    # -- inside ----------------------------------------------------------------------------------------------
 
     def _session(self, connection: Connection) -> Session:
         transport = connection.transport
@@ -204,17 +208,15 @@ class Broker:
             heartbeat_seconds=config.heartbeat_seconds,
             message_bytes_max=config.message_bytes_max,
         )
-        identity = Identity(
-            product=config.product, version=config.product_version, anonymous=config.allow_anonymous
-        )
+        identity = Identity(product=config.product, version=config.product_version, anonymous=config.allow_anonymous)
         return Session(self.node, peer, _write_log, connection.wake, limits, identity, self._loop.time())
 
     def _memory_changed(self, blocked: bool) -> None:
         memory = self.node.memory
         if blocked:
             _log.warning(
-                "memory: %d MB of messages held, more than the %d MB allowed: publishers are blocked until consumers "
-                "have caught up",
+                "memory: %d MB of messages held, more than the %d MB allowed: publishers are blocked until "
+                "consumers have caught up",
                 memory.used_bytes >> 20,
                 memory.watermark_bytes >> 20,
             )

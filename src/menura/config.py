@@ -13,8 +13,8 @@ IN_MEMORY = ":memory:"
 class Config:
     """What can be chosen. Units are in the names.
 
-    `listen` are URLs as `net.listener` reads them. `memory_bytes_max` is the watermark above which publishers are blocked,
-    measured over queued and unacknowledged messages.
+    `listen` are URLs as `net.listener` reads them. `memory_bytes_max` is the watermark above which publishers
+    are blocked, measured over queued and unacknowledged messages.
     """
 
     listen: tuple[str, ...] = ("amqp://127.0.0.1:5672",)

@@ -15,9 +15,7 @@ from menura.bench.streams import messages
 from menura.bench.topology import Topology
 
 CONFIRM_WINDOW = 10_000
-BACKLOG_BYTES_MAX = (
-    1 << 30
-)  # of bodies; bounds what the broker must hold, so large bodies come in smaller numbers
+BACKLOG_BYTES_MAX = 1 << 30  # of bodies; bounds what the broker must hold, so large bodies come in smaller numbers
 
 
 def backlog_count(settings: Settings) -> int:

@@ -53,9 +53,7 @@ class ConfirmLoop:
         elif got and len(data) < wire.ACK_BYTES:
             self._rest = data
         else:
-            raise BrokerClosedError(
-                wire.close_reason(data) or "the broker sent something else than one confirm"
-            )
+            raise BrokerClosedError(wire.close_reason(data) or "the broker sent something else than one confirm")
 
 
 def closed_loop(settings: Settings) -> Result:

@@ -139,9 +139,7 @@ class Connection:
         self.call(wire.EXCHANGE_DECLARE, arguments, wire.EXCHANGE_DECLARE_OK)
 
     def delete_exchange(self, name: str) -> None:
-        self.call(
-            wire.EXCHANGE_DELETE, b"\x00\x00" + wire.short_string(name) + b"\x00", wire.EXCHANGE_DELETE_OK
-        )
+        self.call(wire.EXCHANGE_DELETE, b"\x00\x00" + wire.short_string(name) + b"\x00", wire.EXCHANGE_DELETE_OK)
 
     def bind(self, queue: str, exchange: str, key: str) -> None:
         strings = b"".join(map(wire.short_string, (queue, exchange, key)))

@@ -67,6 +67,4 @@ class DeliveryReader:
             raise BrokerClosedError(reason)
         head = bytes(rest[:_HEAD_BYTES])
         if not self._head.startswith(head) or (end and self._buffer[end - 1 : end] != wire.END):
-            raise BenchError(
-                "the deliveries are not all of one size, so they can't be counted by their bytes"
-            )
+            raise BenchError("the deliveries are not all of one size, so they can't be counted by their bytes")

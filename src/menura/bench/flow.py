@@ -142,9 +142,7 @@ class Consumer:
             pass
 
 
-def pump(
-    publisher: Publisher | None, consumers: Sequence[Consumer], window: int, finished: Callable[[], bool]
-) -> None:
+def pump(publisher: Publisher | None, consumers: Sequence[Consumer], window: int, finished: Callable[[], bool]) -> None:
     """Move bytes until `finished()`; BenchError when nothing at all moves for STALL_SECONDS."""
     readers: list[Publisher | Consumer] = [*consumers] if publisher is None else [*consumers, publisher]
     moved_at = time.monotonic()

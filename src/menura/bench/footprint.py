@@ -75,6 +75,4 @@ def _affordable(settings: Settings) -> int:
     """How many connections both ends may have open; with more, a broker's other clients would be shut out."""
     raise_open_files_max()
     limits = [open_files_max(pid) for pid in (settings.broker_pid, os.getpid()) if pid is not None]
-    return max(
-        1, min([settings.connections, *(limit - SPARE_FILES for limit in limits if limit is not None)])
-    )
+    return max(1, min([settings.connections, *(limit - SPARE_FILES for limit in limits if limit is not None)]))

@@ -1,8 +1,10 @@
 """Starting a Menura of our own to measure, as a user would, and the time that takes."""
 
 import re
+import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from types import TracebackType
@@ -14,46 +16,36 @@ from menura.bench.result import Metric, Result, Settings, measured
 
 START_SECONDS_MAX = 30.0
 STOP_SECONDS_MAX = 30.0
+_SERVE = ("-m", "menura", "serve", "--listen", "amqp://127.0.0.1:0", "--data", ":memory:")
 _PORT = re.compile(r"127\.0\.0\.1:(\d+)")
 
 
 class MenuraProcess:
     """`menura serve` on a free port, keeping nothing on disk; stopped at the end of the `with` block."""
 
-    def __init__(self, *arguments: str) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "menura",
-            "serve",
-            "--listen",
-            "amqp://127.0.0.1:0",
-            "--data",
-            ":memory:",
-        ]
+    def __init__(self) -> None:
+        # The log goes to a file: a pipe that nobody reads would block the broker in the end.
+        self._log = tempfile.TemporaryFile("w+", errors="replace")
         begun = time.perf_counter()
         self._process = subprocess.Popen(
-            [*command, *arguments],
+            [sys.executable, *_SERVE],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
+            stderr=self._log,
             text=True,
             errors="replace",
         )
+        self.pid = self._process.pid
         try:
             screen = self._first_screen()
+            self.start_seconds = time.perf_counter() - begun
+            port = _PORT.search(screen)
+            if not port:
+                raise BenchError(f"the first screen names no listener on 127.0.0.1:\n{screen}")
         except BaseException:
             self._stop()
             raise
-        self.start_seconds = time.perf_counter() - begun
-        port = _PORT.search(screen)
-        if not port:
-            self._stop()
-            raise BenchError(f"the first screen names no listener on 127.0.0.1:\n{screen}")
-        self.pid = self._process.pid
         self.url = f"amqp://guest:guest@127.0.0.1:{port[1]}/"
-        # What it prints later must not fill the pipe and block it.
-        self._drain = threading.Thread(target=self._discard, daemon=True)
-        self._drain.start()
 
     def __enter__(self) -> Self:
         return self
@@ -64,49 +56,38 @@ class MenuraProcess:
         self._stop()
 
     def _first_screen(self) -> str:
-        output = self._process.stdout
-        assert output is not None
+        assert self._process.stdout is not None
         lines: list[str] = []
         timer = threading.Timer(START_SECONDS_MAX, self._process.kill)
         timer.start()
         try:
-            for line in output:
+            for line in self._process.stdout:
                 lines.append(line)
                 if line.strip() == "ready":
                     return "".join(lines)
         finally:
             timer.cancel()
-        raise BenchError("menura serve ended before it was ready:\n" + "".join(lines))
-
-    def _discard(self) -> None:
-        assert self._process.stdout is not None
-        for _ in self._process.stdout:
-            pass
+        self._log.seek(0)
+        raise BenchError(f"menura serve ended before it was ready:\n{''.join(lines)}{self._log.read()}".rstrip())
 
     def _stop(self) -> None:
         self._process.terminate()
         try:
-            self._process.wait(STOP_SECONDS_MAX)
+            self._process.communicate(timeout=STOP_SECONDS_MAX)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
-        if self._process.stdout and not self._process.stdout.closed:
-            drain: threading.Thread | None = getattr(self, "_drain", None)
-            if drain:
-                drain.join()
-            self._process.stdout.close()
+            self._process.communicate()
+        self._log.close()
 
 
 def startup(settings: Settings) -> Result:
     """From starting the process to its line `ready`, several times."""
     meter = Meter(None)
+    meter.start()
     times = []
     for _ in range(settings.count):
         with MenuraProcess() as menura:
             times.append(menura.start_seconds)
     meter.stop()
-    times.sort()
-    median = Metric("ready", times[len(times) // 2], "s")
-    return measured(
-        settings, meter, median, Metric("slowest", times[-1], "s"), notes=(f"{len(times)} starts",)
-    )
+    median = Metric("ready", statistics.median(times), "s")
+    return measured(settings, meter, median, Metric("slowest", max(times), "s"), notes=(f"{len(times)} starts",))

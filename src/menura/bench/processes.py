@@ -79,6 +79,7 @@ def _listening_inodes(port: int) -> set[str]:
 
 def _holds(descriptors: Path, wanted: set[str]) -> bool:
     try:
-        return any(os.readlink(entry.path) in wanted for entry in os.scandir(descriptors))
+        with os.scandir(descriptors) as entries:
+            return any(os.readlink(entry.path) in wanted for entry in entries)
     except OSError:  # gone meanwhile, or not ours to read
         return False

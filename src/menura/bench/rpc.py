@@ -116,9 +116,7 @@ def answer_all(data: bytes, methods: dict[bytes, bytes]) -> tuple[bytes, int]:
     while (end := wire.message_end(data, at)) is not None:
         header = at + 8 + struct.unpack_from(">I", data, at + 3)[0]
         body = header + 8 + struct.unpack_from(">I", data, header + 3)[0]
-        name_at = (
-            header + 21
-        )  # 7 of the frame, 12 of class and size, 2 of flags: then correlation id and reply-to
+        name_at = header + 21  # 7 of the frame, 12 of class and size, 2 of flags: then correlation id and reply-to
         to_at = name_at + 1 + data[name_at]
         reply_to = data[to_at + 1 : to_at + 1 + data[to_at]]
         method = methods.get(reply_to)

@@ -45,9 +45,7 @@ class Scenario:
         return Settings(**{"scenario": self.name, **self.defaults, **given})
 
 
-def _backlog_sizes(
-    name: str, about: str, measure: Callable[[Settings], Result], **defaults: Any
-) -> list[Scenario]:
+def _backlog_sizes(name: str, about: str, measure: Callable[[Settings], Result], **defaults: Any) -> list[Scenario]:
     sizes = {"128": 128, "512": 512, "1k": 1024, "10k": 10240}
     return [
         Scenario(
@@ -66,9 +64,7 @@ _ALL = [
     Scenario("ack-each-128", "every message acknowledged singly, prefetch 500", streams.ack_each),
     Scenario("confirms-128", "publisher confirms (2,000 open), acknowledgements in ranges", streams.confirms),
     Scenario("fanout-10", "a fanout exchange to 10 queues with 10 consumers; deliveries", streams.fanout),
-    Scenario(
-        "topic-1000", "a topic exchange with 1,000 bindings of which 3 match; deliveries", streams.topic
-    ),
+    Scenario("topic-1000", "a topic exchange with 1,000 bindings of which 3 match; deliveries", streams.topic),
     Scenario(
         "closed-loop-100",
         "100 connections, each awaiting the confirm of one message",
@@ -79,9 +75,7 @@ _ALL = [
     Scenario("get-loop", "basic.get, one message after the other", get_loop.get_loop, {"count": 5_000}),
     Scenario("rpc-1", "round trips over direct reply-to, 1 client", rpc.rpc),
     Scenario("rpc-50", "the same with 50 clients", rpc.rpc, {"connections": 50}),
-    Scenario(
-        "latency-10k", "publish to delivery at 10,000 messages a second", latency.latency, {"rate": 10_000}
-    ),
+    Scenario("latency-10k", "publish to delivery at 10,000 messages a second", latency.latency, {"rate": 10_000}),
     Scenario("latency-30k", "the same at 30,000 messages a second", latency.latency, {"rate": 30_000}),
     *_backlog_sizes("enqueue-dequeue", "a queue filled, then emptied", backlog.enqueue_dequeue),
     Scenario(
@@ -90,9 +84,7 @@ _ALL = [
         footprint.connections,
         {"connections": 10_000},
     ),
-    Scenario(
-        "memory-queue", "resident memory of each queued message", footprint.queued, {"count": 1_000_000}
-    ),
+    Scenario("memory-queue", "resident memory of each queued message", footprint.queued, {"count": 1_000_000}),
     Scenario("startup", "from starting `menura serve` to ready", launch.startup, {"count": 7}),
     Scenario("client-pika", "publish, then consume, with pika", clients.pika, {"count": 20_000}),
     Scenario("client-aio-pika", "the same with aio-pika", clients.aio_pika, {"count": 20_000}),

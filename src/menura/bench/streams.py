@@ -105,9 +105,7 @@ def _stream(
             )
             for queue in queues
         ]
-        publisher = Publisher(
-            stack.enter_context(Connection(address)), prebuilt, confirm_window=confirm_window
-        )
+        publisher = Publisher(stack.enter_context(Connection(address)), prebuilt, confirm_window=confirm_window)
         meter = Meter(settings.broker_pid)
         pump(publisher, consumers, settings.window, _after(settings.warmup_seconds))
         before = sum(consumer.received for consumer in consumers)

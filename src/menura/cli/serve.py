@@ -16,22 +16,38 @@ from menura.config import IN_MEMORY, Config
 from menura.net.listener import ListenError
 
 LOOPBACK = "127.0.0.1"
-# Queued messages are bytes without references, which the collector need not look at; with its default thresholds it
-# would walk everything that points to them again and again.
+# Queued messages are bytes without references, which the collector need not look at; with its default
+# thresholds it would walk everything that points to them again and again.
 _GC_THRESHOLDS = (100_000, 50, 1000)
 
 
 @click.command()
-@click.option("--listen", multiple=True, metavar="URL", help="Address such as amqp://127.0.0.1:5672; port 0 is a free one.")
-@click.option("--data", metavar="DIR", default=IN_MEMORY, show_default=True, help="Where to keep things; ':memory:' keeps nothing.")
-@click.option("--memory-max", metavar="MB", type=click.IntRange(1), help="Held messages above which publishers are blocked. [40 % of memory]")
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True)
+@click.option(
+    "--listen",
+    multiple=True,
+    metavar="URL",
+    help="Address such as amqp://127.0.0.1:5672; port 0 is a free one.",
+)
+@click.option(
+    "--data",
+    metavar="DIR",
+    default=IN_MEMORY,
+    show_default=True,
+    help="Where to keep things; ':memory:' keeps nothing.",
+)
+@click.option(
+    "--memory-max",
+    metavar="MB",
+    type=click.IntRange(1),
+    help="Held messages above which publishers are blocked. [40 % of memory]",
+)
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+)
 def serve(listen: tuple[str, ...], data: str, memory_max: int | None, log_level: str) -> None:
     """Start a broker and run it until SIGTERM or Ctrl-C."""
     started = time.perf_counter()
-    logging.basicConfig(
-        level=log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(message)s"
-    )
+    logging.basicConfig(level=log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(message)s")
     if data != IN_MEMORY:
         raise click.UsageError("this version keeps messages in memory only: leave --data at ':memory:'")
     config = Config(
@@ -71,7 +87,10 @@ def _first_screen(broker: Broker, seconds: float) -> None:
         click.echo(f"  {left}  {right}".rstrip())
     for listener in broker.listeners:
         if listener.address.host not in (LOOPBACK, "localhost", "::1"):
-            click.secho(f"  ! {listener.url} can be reached from other machines; guest can log in from this one only", fg="yellow")
+            click.secho(
+                f"  ! {listener.url} can be reached from other machines; guest can log in from this one only",
+                fg="yellow",
+            )
     memory = broker.node.memory.watermark_bytes >> 20
     click.echo("  data       in memory only: nothing survives a restart")
     click.echo(f"  memory     publishers are blocked above {memory} MB of held messages")

@@ -1,8 +1,9 @@
 """Who may do what: users, their password hashes, and permissions per virtual host.
 
-A permission is a triple of regular expressions (configure, write, read) that resource names are searched with; the empty
-expression allows nothing. Topic permissions narrow writing to, and binding from, one topic exchange by routing key.
-Password hashes have RabbitMQ's form: base64 of a 4-octet salt followed by SHA-256 of salt and password.
+A permission is a triple of regular expressions (configure, write, read) that resource names are searched
+with; the empty expression allows nothing. Topic permissions narrow writing to, and binding from, one topic
+exchange by routing key. Password hashes have RabbitMQ's form: base64 of a 4-octet salt followed by SHA-256 of
+salt and password.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ class Permission:
 
 @dataclass(frozen=True, slots=True)
 class TopicPermission:
-    """Routing keys a user may publish with and bind with, on one exchange. {username} and {vhost} are filled in."""
+    """Routing keys a user may publish with and bind with, on one exchange. {username} and {vhost} are filled
+    in."""
 
     write: str
     read: str
@@ -162,7 +164,8 @@ class Access:
         return True
 
     def require_topic(self, verb: Verb, exchange: str, key: str) -> None:
-        """Refuse unless topic permissions, where the user has any for this exchange, cover the routing key."""
+        """Refuse unless topic permissions, where the user has any for this exchange, cover the routing
+        key."""
         permission = self._users.get(self.user).topic_permissions.get((self.vhost, exchange))
         if permission is None:
             return

@@ -1,7 +1,8 @@
-"""Arguments of queues, exchanges and consumers: one table of what is valid, and when two declarations are the same.
+"""Arguments of queues, exchanges and consumers: one table of what is valid, and when two declarations are the
+same.
 
-Arguments travel as encoded values (see `fields`) because the type counts in messages about them. Those unknown here are kept,
-compared and otherwise ignored.
+Arguments travel as encoded values (see `fields`) because the type counts in messages about them. Those
+unknown here are kept, compared and otherwise ignored.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def number(arguments: Arguments, name: str) -> int | None:
     return value if isinstance(value, int) else None
 
 
-# -- equivalence ------------------------------------------------------------------------------------------------------
+# -- equivalence ---------------------------------------------------------------------------------------------
 
 
 def require_equal(property_name: str, what: str, received: str | bool, current: str | bool) -> None:
@@ -53,7 +54,8 @@ def require_equal(property_name: str, what: str, received: str | bool, current: 
 def require_equal_arguments(
     what: str, received: Arguments, current: Arguments, names: Iterable[str] | None = None
 ) -> None:
-    """Refuse a second declaration whose known arguments differ; integers compare by value, whatever their width."""
+    """Refuse a second declaration whose known arguments differ; integers compare by value, whatever their
+    width."""
     for name in QUEUE_ARGUMENTS if names is None else names:
         if not _same(received.get(name), current.get(name)):
             raise PreconditionFailed(
@@ -86,10 +88,11 @@ def _shown(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else value
 
 
-# -- validity ---------------------------------------------------------------------------------------------------------
+# -- validity ------------------------------------------------------------------------------------------------
 
 Check = Callable[[str, Any, Arguments], str | None]
-"""(type name, value, all arguments) -> what is wrong, as an Erlang term like those RabbitMQ prints, or None."""
+"""(type name, value, all arguments) -> what is wrong, as an Erlang term like those RabbitMQ prints, or
+None."""
 
 
 def _integer(low: int = 0, high: int | None = None) -> Check:

@@ -1,7 +1,8 @@
 """Consumers, their credit, and whose turn it is.
 
-A consumer may be sent messages while it has credit: fewer unsettled messages than its own `prefetch` (0: no limit),
-than the `Limit` it shares with the other consumers of its channel, and a subscriber that keeps up with reading.
+A consumer may be sent messages while it has credit: fewer unsettled messages than its own `prefetch` (0: no
+limit), than the `Limit` it shares with the other consumers of its channel, and a subscriber that keeps up
+with reading.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ class Consumer:
     """A subscription to a queue. `settles` is false where a message counts as settled once sent."""
 
     __slots__ = (
-        "arguments", "exclusive", "limit", "prefetch", "priority", "queue", "scratch", "settles", "subscriber", "tag",
-        "unsettled",
+        "arguments", "exclusive", "limit", "prefetch", "priority", "queue", "scratch", "settles",
+        "subscriber", "tag", "unsettled",
     )  # fmt: skip
 
     def __init__(
@@ -119,7 +120,8 @@ class Turns:
         return not self.single or self.all[0] is consumer
 
     def next(self) -> tuple[Consumer, int, int] | None:
-        """The consumer whose turn it is, its room, and how many equals share with it; None if nobody has room."""
+        """The consumer whose turn it is, its room, and how many equals share with it; None if nobody has
+        room."""
         consumers = self.all
         if len(consumers) == 1 or (self.single and consumers):
             room = consumers[0].room()

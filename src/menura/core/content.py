@@ -3,10 +3,11 @@
     02 0001 ssssssss 003c 0000 bbbbbbbbbbbbbbbb  properties  ce      properties part
     03 0001 bbbbbbbb                             body        ce      body part, absent when the body is empty
 
-s = 12 + length of the properties block, b = length of the body, big endian. The constant octets mean nothing here;
-they are those of the densest wire format among the protocols served, so that its traffic is kept and sent on as one
-slice of the read buffer. One object of 28 octets overhead instead of a header object, a properties object and a body
-is what makes a queued message cheap, and `bytes` are never looked at by the garbage collector.
+s = 12 + length of the properties block, b = length of the body, big endian. The constant octets mean nothing
+here; they are those of the densest wire format among the protocols served, so that its traffic is kept and
+sent on as one slice of the read buffer. One object of 28 octets overhead instead of a header object, a
+properties object and a body is what makes a queued message cheap, and `bytes` are never looked at by the
+garbage collector.
 """
 
 import struct

@@ -1,7 +1,7 @@
 """Why the core refuses. Reasons, not reply codes: each protocol translates them in one table of its own.
 
-The text is written for the person who runs the client and reads as RabbitMQ words it, since client libraries and
-people search logs for these sentences.
+The text is written for the person who runs the client and reads as RabbitMQ words it, since client libraries
+and people search logs for these sentences.
 """
 
 

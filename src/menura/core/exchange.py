@@ -1,7 +1,7 @@
 """Exchanges: a name, a kind and the bindings that start at it.
 
-A kind is a small index from routing keys (or headers) to destinations. Destinations are queues or other exchanges; a
-binding is added to the index once for every distinct (destination, key, arguments).
+A kind is a small index from routing keys (or headers) to destinations. Destinations are queues or other
+exchanges; a binding is added to the index once for every distinct (destination, key, arguments).
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class Exchange:
     by_headers: ClassVar[bool] = False
 
     __slots__ = (
-        "__weakref__", "alternate", "arguments", "auto_delete", "bindings", "durable", "internal", "name", "published",
+        "__weakref__", "alternate", "arguments", "auto_delete", "bindings", "durable", "internal", "name",
+        "published",
     )  # fmt: skip
 
     def __init__(
@@ -180,7 +181,8 @@ class TopicExchange(Exchange):
 
 
 class HeadersExchange(Exchange):
-    """To destinations whose binding arguments the message's headers match; the routing key is not looked at."""
+    """To destinations whose binding arguments the message's headers match; the routing key is not looked
+    at."""
 
     kind = "headers"
     by_headers = True

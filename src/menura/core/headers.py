@@ -1,8 +1,8 @@
 """Matching of message headers against a binding's arguments.
 
-`x-match` is `all` (default), `any`, `all-with-x` or `any-with-x`; without `-with-x` arguments that begin with "x-" do
-not take part. An argument without a value (void) asks only for the header's presence. Otherwise type and value must
-be equal; numbers compare by value whatever their width.
+`x-match` is `all` (default), `any`, `all-with-x` or `any-with-x`; without `-with-x` arguments that begin with
+"x-" do not take part. An argument without a value (void) asks only for the header's presence. Otherwise type
+and value must be equal; numbers compare by value whatever their width.
 """
 
 from __future__ import annotations
@@ -48,9 +48,7 @@ def x_match(arguments: Mapping[str, bytes]) -> str:
             f"Invalid x-match field type {fields.type_name(raw)} (value {value}); expected longstr"
         )
     if value not in X_MATCH_KINDS:
-        raise PreconditionFailed(
-            f"Invalid x-match field value '{value}'; expected all, any, all-with-x, or any-with-x"
-        )
+        raise PreconditionFailed(f"Invalid x-match field value '{value}'; expected all, any, all-with-x, or any-with-x")
     return value
 
 

@@ -1,8 +1,8 @@
 """What a channel has sent and not yet seen settled, under consecutive tags from 1.
 
-Kept as spans of consecutive tags (one span per run delivered), so that acknowledging a thousand messages in order
-costs as much as acknowledging one. A tag in the middle of a span splits it. Settled spans leave a hole that is
-swept when holes are the majority, so any order of settling is cheap.
+Kept as spans of consecutive tags (one span per run delivered), so that acknowledging a thousand messages in
+order costs as much as acknowledging one. A tag in the middle of a span splits it. Settled spans leave a hole
+that is swept when holes are the majority, so any order of settling is cheap.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ class UnknownTag(Exception):
 
 
 class Span(NamedTuple):
-    """Messages position .. position + len(run) - 1 of a queue, sent under tags first .. first + len(run) - 1."""
+    """Messages position .. position + len(run) - 1 of a queue, sent under tags first .. first + len(run) -
+    1."""
 
     first: int
     consumer: Consumer | None

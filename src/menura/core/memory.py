@@ -1,9 +1,9 @@
 """What the held messages weigh, and when that is too much.
 
-Every queue charges what it takes in and releases what leaves it. A run that went to several queues is charged once
-and released when the last of them has let go of the last message: never less than what is really held. Above the
-watermark `blocked` turns true and listeners are told once; below 95 % of it, again. Listeners (the transports) stop reading from
-publishers meanwhile.
+Every queue charges what it takes in and releases what leaves it. A run that went to several queues is charged
+once and released when the last of them has let go of the last message: never less than what is really held.
+Above the watermark `blocked` turns true and listeners are told once; below 95 % of it, again. Listeners (the
+transports) stop reading from publishers meanwhile.
 """
 
 from __future__ import annotations

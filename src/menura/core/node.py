@@ -20,7 +20,11 @@ class Node:
     """
 
     def __init__(
-        self, random_bytes: Callable[[int], bytes], *, watermark_bytes: int = 0, journal: Journal | None = None
+        self,
+        random_bytes: Callable[[int], bytes],
+        *,
+        watermark_bytes: int = 0,
+        journal: Journal | None = None,
     ) -> None:
         self.random_bytes = random_bytes
         self.memory = MemoryAccount(watermark_bytes)

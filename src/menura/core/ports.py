@@ -1,6 +1,7 @@
 """What the core asks of the world. Each port can be recited.
 
-`Subscriber` takes deliveries (a protocol's channel), `Owner` has exclusive queues (its connection), `Journal` keeps what must outlive the process (the store).
+`Subscriber` takes deliveries (a protocol's channel), `Owner` has exclusive queues (its connection), `Journal`
+keeps what must outlive the process (the store).
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ class Subscriber(Protocol):
         """False while the peer reads too slowly to be sent more."""
 
     def deliver(self, consumer: Consumer, position: int, run: Run, redelivered: bool) -> None:
-        """Messages position .. position + len(run) - 1 of the consumer's queue, now the subscriber's to settle."""
+        """Messages position .. position + len(run) - 1 of the consumer's queue, now the subscriber's to
+        settle."""
 
     def cancelled(self, consumer: Consumer) -> None:
         """The queue is gone; the consumer will get nothing more."""
@@ -36,7 +38,8 @@ class Owner(Protocol):
 
 
 class Published(NamedTuple):
-    """Messages that went to durable queues: their packed contents and, per queue name, the first position there."""
+    """Messages that went to durable queues: their packed contents and, per queue name, the first position
+    there."""
 
     exchange: str
     keys: tuple[str, ...]
@@ -45,11 +48,11 @@ class Published(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """Messages first .. first + count - 1 of a queue have left it for good."""
+    """Messages first .. last of a queue have left it for good."""
 
     queue: str
     first: int
-    count: int
+    last: int
 
 
 Record = Published | Settled

@@ -1,199 +1,297 @@
-"""Message properties: a block of flags and the fields they announce.
+"""The properties of a message: fourteen optional fields in one block of bytes.
 
-One or more 16-bit flag words (lowest bit: another follows), then the fields present, in the order of `FIELDS`. This is AMQP
-0-9-1's encoding (section 4.2.6.1), the richest of the protocols served, so its messages pass through untouched and the others map
-their own headers to it. Mostly a single field is asked for or replaced; `field` and `replace_field` find it without decoding
-the rest.
+The block begins with a 16-bit flag word: from the highest bit down, one bit for each field that follows, in the order of
+PROPERTIES; the lowest bit says that another flag word follows (no field is defined there, so it must be empty). The fields lie
+one after another without padding: short strings (an octet of length, UTF-8), one field table, octets, a 64-bit time.
+
+A message keeps its block as it came, since most are only passed on. Hence the readers here that skip to a single field, and
+`replace_field`, which rewrites one and leaves every other octet alone. `Properties` is the decoded whole, for whoever shows a
+message to people or speaks a protocol with other headers. Skipping checks lengths and flags but not the UTF-8 of what is skipped;
+reading checks what it reads. The bytes come from a peer: all that can be raised is PropertiesError, after linear time.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from dataclasses import fields as dataclass_fields
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Mapping
+from struct import Struct
+from typing import Union
 
-from menura.core import fields
-from menura.core.fields import FieldError
+from .fields import FieldError, Value, decode_table, encode_table
 
-SHORT, TABLE, OCTET, TIME = "short", "table", "octet", "time"
-# Name, kind, flag.
-FIELDS: tuple[tuple[str, str, int], ...] = (
-    ("content_type", SHORT, 0x8000),
-    ("content_encoding", SHORT, 0x4000),
-    ("headers", TABLE, 0x2000),
-    ("delivery_mode", OCTET, 0x1000),
-    ("priority", OCTET, 0x0800),
-    ("correlation_id", SHORT, 0x0400),
-    ("reply_to", SHORT, 0x0200),
-    ("expiration", SHORT, 0x0100),
-    ("message_id", SHORT, 0x0080),
-    ("timestamp", TIME, 0x0040),
-    ("type", SHORT, 0x0020),
-    ("user_id", SHORT, 0x0010),
-    ("app_id", SHORT, 0x0008),
-    ("cluster_id", SHORT, 0x0004),
-)
-_INDEX = {name: index for index, (name, _, _) in enumerate(FIELDS)}
-NONE = b"\x00\x00"
+Field = Union[str, int, bytes]
+"""A single field: text, a number, or the headers as an encoded table with its length."""
+
+TEXT, TABLE, OCTET, TIME = "text", "table", "octet", "time"
+
+PROPERTIES = {
+    "content_type": TEXT,
+    "content_encoding": TEXT,
+    "headers": TABLE,
+    "delivery_mode": OCTET,
+    "priority": OCTET,
+    "correlation_id": TEXT,
+    "reply_to": TEXT,
+    "expiration": TEXT,
+    "message_id": TEXT,
+    "timestamp": TIME,
+    "type": TEXT,
+    "user_id": TEXT,
+    "app_id": TEXT,
+    "cluster_id": TEXT,
+}
+
+_ROWS = [(name, kind, 0x8000 >> index) for index, (name, kind) in enumerate(PROPERTIES.items())]
+_INDEX = {name: index for index, name in enumerate(PROPERTIES)}
+_CONTINUED = 0x0001
+_UNDEFINED = 0x0002
+_TEXT_OCTETS_MAX = 255
+_SIZE_MAX = {OCTET: 0xFF, TIME: 0xFFFF_FFFF_FFFF_FFFF}
+_WIDTH = {OCTET: 1, TIME: 8}
+_UINT32 = Struct(">I")
 
 
 class PropertiesError(ValueError):
-    """The octets are not a properties block."""
+    """A block of properties is malformed, or a value does not fit into one."""
 
 
-@dataclass(slots=True)
 class Properties:
-    """All properties in natural form; None where absent."""
+    """All properties, decoded; None where a field is absent. `timestamp` is in seconds since 1970."""
 
-    content_type: str | None = None
-    content_encoding: str | None = None
-    headers: dict[str, Any] | None = None
-    delivery_mode: int | None = None
-    priority: int | None = None
-    correlation_id: str | None = None
-    reply_to: str | None = None
-    expiration: str | None = None
-    message_id: str | None = None
-    timestamp: datetime | None = None
-    type: str | None = None
-    user_id: str | None = None
-    app_id: str | None = None
-    cluster_id: str | None = None
+    __slots__ = tuple(PROPERTIES)
+
+    def __init__(
+        self,
+        *,
+        content_type: str | None = None,
+        content_encoding: str | None = None,
+        headers: Mapping[str, Value] | None = None,
+        delivery_mode: int | None = None,
+        priority: int | None = None,
+        correlation_id: str | None = None,
+        reply_to: str | None = None,
+        expiration: str | None = None,
+        message_id: str | None = None,
+        timestamp: int | None = None,
+        type: str | None = None,
+        user_id: str | None = None,
+        app_id: str | None = None,
+        cluster_id: str | None = None,
+    ) -> None:
+        self.content_type = content_type
+        self.content_encoding = content_encoding
+        self.headers = headers
+        self.delivery_mode = delivery_mode
+        self.priority = priority
+        self.correlation_id = correlation_id
+        self.reply_to = reply_to
+        self.expiration = expiration
+        self.message_id = message_id
+        self.timestamp = timestamp
+        self.type = type
+        self.user_id = user_id
+        self.app_id = app_id
+        self.cluster_id = cluster_id
 
     @classmethod
-    def decode(cls, block: bytes) -> Properties:
-        """From a block, which must have nothing behind it."""
-        found = cls()
-        end = 2
-        for name, kind, start, end in _fields(block):
-            setattr(found, name, _decoded(kind, block[start:end]))
-        if end != len(block):
-            raise PropertiesError("octets after the last property")
-        return found
+    def decode(cls, data: bytes) -> Properties:
+        flags, pos = _flags(data)
+        properties = cls()
+        for name, kind, bit in _ROWS:
+            if flags & bit:
+                end = _end(kind, data, pos)
+                value = _read(kind, data, pos, end)
+                setattr(properties, name, _headers(data, pos, end) if kind == TABLE else value)
+                pos = end
+        _check_end(data, pos)
+        return properties
 
     def encode(self) -> bytes:
-        return _join(
-            {
-                name: _encoded(kind, value)
-                for (name, kind, _) in FIELDS
-                if (value := getattr(self, name)) is not None
-            }
-        )
+        flags, parts = 0, []
+        for name, kind, bit in _ROWS:
+            value = getattr(self, name)
+            if value is not None:
+                flags |= bit
+                parts.append(_write(kind, name, value))
+        return flags.to_bytes(2, "big") + b"".join(parts)
+
+    def present(self) -> dict[str, Value]:
+        """The fields that are there, in order."""
+        values = {name: getattr(self, name) for name in PROPERTIES}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Properties) and self.present() == other.present()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Properties({', '.join(f'{name}={value!r}' for name, value in self.present().items())})"
 
 
-assert [each.name for each in dataclass_fields(Properties)] == [name for name, _, _ in FIELDS]
+def check(data: bytes) -> None:
+    """Raise PropertiesError unless flags and lengths fit together and nothing is left over."""
+    flags, pos = _flags(data)
+    for _, kind, bit in _ROWS:
+        if flags & bit:
+            pos = _end(kind, data, pos)
+    _check_end(data, pos)
 
 
-def field(block: bytes, name: str) -> Any:
-    """One property in natural form, or None."""
-    for found, kind, start, end in _fields(block):
-        if found == name:
-            return _decoded(kind, block[start:end])
-    return None
-
-
-def delivery_mode(block: bytes) -> int | None:
-    mode: int | None = field(block, "delivery_mode")
-    return mode
-
-
-def headers_raw(block: bytes) -> bytes | None:
-    """The encoded headers table, or None."""
-    if len(block) < 2 or not block[0] & 0x20:
+def field(data: bytes, name: str) -> Field | None:
+    """One field: str, int, or for `headers` the encoded table; None where it is absent."""
+    index = _INDEX[name]
+    if not _flag_word(data) & _ROWS[index][2]:
         return None
-    for name, _, start, end in _fields(block):
-        if name == "headers":
-            return block[start:end]
-    return None
+    _, start, end = _locate(data, index)
+    return _read(_ROWS[index][1], data, start, end)
 
 
-def replace_headers(block: bytes, table: bytes | None) -> bytes:
-    """The block with another encoded headers table, or without one."""
-    parts = {name: block[start:end] for name, _, start, end in _fields(block)}
-    parts.pop("headers", None)
-    if table is not None:
-        parts["headers"] = table
-    return _join(parts)
+def delivery_mode(data: bytes) -> int | None:
+    return _number(data, "delivery_mode")
 
 
-def replace_field(block: bytes, name: str, value: Any) -> bytes:
-    """The block with another value of one property, or without it (None); all else stays octet for octet."""
-    parts = {found: block[start:end] for found, _, start, end in _fields(block)}
-    parts.pop(name, None)
-    if value is not None:
-        parts[name] = _encoded(FIELDS[_INDEX[name]][1], value)
-    return _join(parts)
+def priority(data: bytes) -> int | None:
+    return _number(data, "priority")
 
 
-def _fields(block: bytes) -> list[tuple[str, str, int, int]]:
-    """Name, kind, start and end of each property present."""
-    if len(block) < 2:
-        raise PropertiesError("flags are cut off")
-    flags = block[0] << 8 | block[1]
-    if flags & 0x0003:
-        raise PropertiesError("flags of unknown properties")
-    at = 2
-    found = []
-    try:
-        for name, kind, flag in FIELDS:
-            if flags & flag:
-                end = at + _length(kind, block, at)
-                if end > len(block):
-                    raise PropertiesError(f"property {name} is cut off")
-                found.append((name, kind, at, end))
-                at = end
-    except IndexError:
-        raise PropertiesError("properties are cut off") from None
-    return found
+def timestamp(data: bytes) -> int | None:
+    """Seconds since 1970."""
+    return _number(data, "timestamp")
 
 
-def _length(kind: str, block: bytes, at: int) -> int:
-    if kind == SHORT:
-        return 1 + block[at]
+def text(data: bytes, name: str) -> str | None:
+    """A field that is a short string, such as `expiration`."""
+    value = field(data, name)
+    assert value is None or isinstance(value, str)
+    return value
+
+
+def headers_raw(data: bytes) -> bytes | None:
+    """The headers as an encoded table with its length."""
+    value = field(data, "headers")
+    assert value is None or isinstance(value, bytes)
+    return value
+
+
+def replace_field(data: bytes, name: str, value: Field | None) -> bytes:
+    """The block with one field set, or removed where `value` is None; all other fields keep their octets."""
+    index = _INDEX[name]
+    flags, start, end = _locate(data, index)
+    _, kind, bit = _ROWS[index]
+    flags = flags & ~bit if value is None else flags | bit
+    octets = b"" if value is None else _write(kind, name, value)
+    return flags.to_bytes(2, "big") + data[2:start] + octets + data[end:]
+
+
+def replace_headers(data: bytes, table: bytes | None) -> bytes:
+    """The block with the encoded `table` (with its length) as headers, or without headers."""
+    return replace_field(data, "headers", table)
+
+
+def _number(data: bytes, name: str) -> int | None:
+    value = field(data, name)
+    assert value is None or isinstance(value, int)
+    return value
+
+
+def _flag_word(data: bytes) -> int:
+    if len(data) < 2:
+        raise PropertiesError("no flag word")
+    return data[0] << 8 | data[1]
+
+
+def _flags(data: bytes) -> tuple[int, int]:
+    """The flag word and where the first field begins."""
+    flags = word = _flag_word(data)
+    if word & _UNDEFINED:
+        raise PropertiesError("flag of an undefined property")
+    pos = 2
+    while word & _CONTINUED:
+        if pos + 2 > len(data):
+            raise PropertiesError("flag words are cut short")
+        word = data[pos] << 8 | data[pos + 1]
+        if word & ~_CONTINUED:
+            raise PropertiesError("flag of an undefined property")
+        pos += 2
+    return flags, pos
+
+
+def _locate(data: bytes, index: int) -> tuple[int, int, int]:
+    """The flag word, and begin and end of a field; both are where it would be if it is absent."""
+    flags, pos = _flags(data)
+    for _, kind, bit in _ROWS[:index]:
+        if flags & bit:
+            pos = _end(kind, data, pos)
+    _, kind, bit = _ROWS[index]
+    return flags, pos, _end(kind, data, pos) if flags & bit else pos
+
+
+def _end(kind: str, data: bytes, pos: int) -> int:
+    left = len(data) - pos
+    if kind == TEXT:
+        size = 1 + data[pos] if left > 0 else 1
+    elif kind == TABLE:
+        size = 4 + _UINT32.unpack_from(data, pos)[0] if left >= 4 else 4
+    else:
+        size = _WIDTH[kind]
+    if size > left:
+        raise PropertiesError(f"field at {pos} is cut short")
+    return pos + size
+
+
+def _check_end(data: bytes, pos: int) -> None:
+    if pos != len(data):
+        raise PropertiesError(f"{len(data) - pos} octets after the last field")
+
+
+def _read(kind: str, data: bytes, start: int, end: int) -> Field:
     if kind == TABLE:
-        return 4 + int.from_bytes(block[at : at + 4], "big")
-    return 1 if kind == OCTET else 8
-
-
-def _decoded(kind: str, data: bytes) -> Any:
-    if kind == SHORT:
-        try:
-            return data[1:].decode()
-        except UnicodeDecodeError:
-            raise PropertiesError("a property is not UTF-8") from None
-    if kind == OCTET:
-        return data[0]
-    if kind == TIME:
-        try:
-            return datetime.fromtimestamp(int.from_bytes(data, "big"), UTC)
-        except (OverflowError, ValueError, OSError):
-            return None
+        return data[start:end]
+    if kind != TEXT:
+        return int.from_bytes(data[start:end], "big")
     try:
-        return fields.decode_table(data)[0]
+        return data[start + 1 : end].decode()
+    except UnicodeDecodeError:
+        raise PropertiesError(f"text at {start} is not UTF-8") from None
+
+
+def _headers(data: bytes, start: int, end: int) -> dict[str, Value]:
+    try:
+        return decode_table(data[start:end])[0]
     except FieldError as error:
         raise PropertiesError(f"headers: {error}") from None
 
 
-def _encoded(kind: str, value: Any) -> bytes:
-    if kind == SHORT:
-        data = value.encode()
-        if len(data) > 255:
-            raise PropertiesError("a property is longer than 255 octets")
-        return bytes((len(data),)) + data
-    if kind == OCTET:
-        return bytes((value,))
-    if kind == TIME:
-        return int(value.timestamp()).to_bytes(8, "big")
-    return fields.encode_table(value)
+def _write(kind: str, name: str, value: object) -> bytes:
+    if kind == TABLE:
+        return _write_table(value)
+    if kind == TEXT:
+        return _write_text(name, value)
+    if not isinstance(value, int) or not 0 <= value <= _SIZE_MAX[kind]:
+        raise PropertiesError(f"{name} must be a number from 0 to {_SIZE_MAX[kind]}, not {value!r}")
+    return value.to_bytes(_WIDTH[kind], "big")
 
 
-def _join(parts: dict[str, bytes]) -> bytes:
-    flags = 0
-    data = [b""]
-    for name, _, flag in FIELDS:
-        if name in parts:
-            flags |= flag
-            data.append(parts[name])
-    data[0] = flags.to_bytes(2, "big")
-    return b"".join(data)
+def _write_text(name: str, value: object) -> bytes:
+    if not isinstance(value, str):
+        raise PropertiesError(f"{name} must be text, not {type(value).__name__}")
+    try:
+        octets = value.encode()
+    except UnicodeEncodeError:
+        raise PropertiesError(f"{name} has lone surrogates") from None
+    if len(octets) > _TEXT_OCTETS_MAX:
+        raise PropertiesError(f"{name} of {len(octets)} octets, at most {_TEXT_OCTETS_MAX} fit")
+    return bytes((len(octets),)) + octets
+
+
+def _write_table(value: object) -> bytes:
+    if isinstance(value, bytes):
+        if len(value) < 4 or _UINT32.unpack_from(value)[0] != len(value) - 4:
+            raise PropertiesError("encoded headers do not have the length they claim")
+        return value
+    if not isinstance(value, Mapping):
+        raise PropertiesError(f"headers must be a mapping, not {type(value).__name__}")
+    try:
+        return encode_table(value)
+    except FieldError as error:
+        raise PropertiesError(f"headers: {error}") from None

@@ -1,8 +1,9 @@
 """A queue: runs waiting in order, consumers, and what has been handed out but not settled.
 
-Every message has a position, counted up from 0 over the queue's life. New messages go to the end; messages that come
-back (rejected, or their consumer went away) return to the place their position gives them, which is before everything
-never handed out: they wait in a heap of their own, and being there is what makes them `redelivered`.
+Every message has a position, counted up from 0 over the queue's life. New messages go to the end; messages
+that come back (rejected, or their consumer went away) return to the place their position gives them, which is
+before everything never handed out: they wait in a heap of their own, and being there is what makes them
+`redelivered`.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from menura.core.run import Run
     from menura.core.vhost import VHost
 
-# A run at the head is broken into pieces of this many messages before single messages are taken off it, so that
-# taking one costs at most this many pointer copies.
+# A run at the head is broken into pieces of this many messages before single messages are taken off it, so
+# that taking one costs at most this many pointer copies.
 _PIECE = 64
 # Consumers take strict turns, message by message, until there is this much work for each of them.
 _STRICT_TURNS = 64
@@ -42,9 +43,10 @@ class Queue:
     what: ClassVar[str] = "queue"
 
     __slots__ = (
-        "__weakref__", "_back", "_head", "_ready", "acknowledged", "alive", "arguments", "auto_delete", "bindings",
-        "consumers", "delivered", "durable", "had_consumer", "name", "next_position", "owner", "published",
-        "ready_bytes", "ready_count", "redelivered", "touched", "unsettled_bytes", "unsettled_count", "vhost",
+        "__weakref__", "_back", "_head", "_ready", "acknowledged", "alive", "arguments", "auto_delete",
+        "bindings", "consumers", "delivered", "durable", "had_consumer", "name", "next_position", "owner",
+        "published", "ready_bytes", "ready_count", "redelivered", "touched", "unsettled_bytes",
+        "unsettled_count", "vhost",
     )  # fmt: skip
 
     def __init__(
@@ -77,7 +79,7 @@ class Queue:
         self.unsettled_count = self.unsettled_bytes = 0
         self.published = self.delivered = self.redelivered = self.acknowledged = 0
 
-    # -- messages in, out and back --------------------------------------------------------------------------------
+    # -- messages in, out and back ---------------------------------------------------------------------------
 
     def enqueue(self, run: Run) -> None:
         """Append a run; it is charged to the memory account by the caller where several queues share it."""
@@ -100,7 +102,8 @@ class Queue:
             self.vhost.touched.append(self)
 
     def take(self, count: int) -> Taken:
-        """Up to `count` (at least 1) messages that stand together, from the front. The queue must not be empty."""
+        """Up to `count` (at least 1) messages that stand together, from the front. The queue must not be
+        empty."""
         if self._back:
             position, run = heapq.heappop(self._back)
             if len(run.contents) > count:
@@ -169,9 +172,9 @@ class Queue:
         self.vhost.memory.release(run)
         journal = self.vhost.journal
         if journal is not None and run.persistent and self.durable and self.alive:
-            journal.append(self.vhost.name, Settled(self.name, position, len(run.contents)))
+            journal.append(self.vhost.name, Settled(self.name, position, position + len(run.contents) - 1))
 
-    # -- consumers ------------------------------------------------------------------------------------------------
+    # -- consumers -------------------------------------------------------------------------------------------
 
     def subscribe(self, consumer: Consumer) -> None:
         """Add a consumer; refused where one has, or wants, the queue for itself."""

@@ -1,9 +1,9 @@
 """From an exchange and a routing key to queues.
 
-A `Route` is what a publisher names; it remembers the queues it led to for as long as the virtual host's topology
-stays the same (`version`). Exchanges are walked breadth first, each once, so cycles end; an exchange that knows no
-destination for a message hands it to its alternate exchange. The answer depends on the message itself only where
-a headers exchange is on the way: such a route keeps its answers by the encoded headers.
+A `Route` is what a publisher names; it remembers the queues it led to for as long as the virtual host's
+topology stays the same (`version`). Exchanges are walked breadth first, each once, so cycles end; an exchange
+that knows no destination for a message hands it to its alternate exchange. The answer depends on the message
+itself only where a headers exchange is on the way: such a route keeps its answers by the encoded headers.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """A run: messages that came one after another, take the same route and are treated alike.
 
-The unit of work everywhere in the core. A socket read brings hundreds of messages of a busy publisher; routing,
-queueing, dispatching and counting them costs the same as for one. Runs are never regrouped across other messages, so
-order holds. Once a run is in a queue its list belongs to that queue, unless the run is `shared` by several queues.
+The unit of work everywhere in the core. A socket read brings hundreds of messages of a busy publisher;
+routing, queueing, dispatching and counting them costs the same as for one. Runs are never regrouped across
+other messages, so order holds. Once a run is in a queue its list belongs to that queue, unless the run is
+`shared` by several queues.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ MERGE_BYTES_MAX = 65536
 class Run:
     """Messages in packed form (see `content`).
 
-    `size_bytes` is the sum of their lengths and `longest_bytes` an upper bound for each; `persistent` says whether
-    they must outlive the process when a durable queue holds them.
+    `size_bytes` is the sum of their lengths and `longest_bytes` an upper bound for each; `persistent` says
+    whether they must outlive the process when a durable queue holds them.
     """
 
     __slots__ = ("contents", "longest_bytes", "persistent", "route", "shared", "size_bytes")
@@ -47,9 +48,7 @@ class Run:
     def piece(self, start: int, stop: int) -> Run:
         """A run of the messages start..stop-1; shares the messages, not the list."""
         contents = self.contents[start:stop]
-        return Run(
-            self.route, contents, sum(map(len, contents)), self.longest_bytes, self.persistent, self.shared
-        )
+        return Run(self.route, contents, sum(map(len, contents)), self.longest_bytes, self.persistent, self.shared)
 
     def absorb(self, other: Run) -> bool:
         """Append `other` to this run when nobody could tell the difference; say whether that was so."""

@@ -1,7 +1,7 @@
 """Topic patterns in a trie: the cost of a match grows with the words of the key and with what matches.
 
-Words are separated by dots; `*` stands for exactly one word and `#` for any number, none included. An empty word
-(as in "a..b") is a word.
+Words are separated by dots; `*` stands for exactly one word and `#` for any number, none included. An empty
+word (as in "a..b") is a word.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ class TopicTrie(Generic[Destination]):
                 found.update(dict.fromkeys(node.destinations))
                 continue
             exact = children.get(words[at])
-            # "*" and "#" inside a key are ordinary words there: they must not take the wildcard's branch twice.
+            # "*" and "#" inside a key are ordinary words there: they must not take the wildcard's branch
+            # twice.
             if exact is not None and words[at] not in ("*", "#"):
                 stack.append((exact, at + 1))
             star = children.get("*")

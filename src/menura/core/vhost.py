@@ -1,6 +1,7 @@
 """A virtual host: exchanges, queues and bindings under their names, and the way of a publish through them.
 
-All checks that need only names and states are here; who may do what is `access`. Every change of the topology moves
+All checks that need only names and states are here; who may do what is `access`. Every change of the topology
+moves
 `version`, on which routes rely.
 """
 
@@ -57,7 +58,7 @@ class VHost:
         for exchange, kind, internal in PREDECLARED:
             self.exchanges[exchange] = KINDS[kind](exchange, durable=True, internal=internal)
 
-    # -- finding --------------------------------------------------------------------------------------------------
+    # -- finding ---------------------------------------------------------------------------------------------
 
     def queue(self, name: str, owner: Owner | None = None) -> Queue:
         """The queue of that name, usable by connection `owner`."""
@@ -76,12 +77,12 @@ class VHost:
 
     def _locked(self, name: str) -> Locked:
         return Locked(
-            f"cannot obtain exclusive access to locked queue '{name}' in vhost '{self.name}'. It could be originally "
-            "declared on another connection or the exclusive property value does not match that of the original "
-            "declaration."
+            f"cannot obtain exclusive access to locked queue '{name}' in vhost '{self.name}'. It could be "
+            "originally declared on another connection or the exclusive property value does not match that "
+            "of the original declaration."
         )
 
-    # -- exchanges ------------------------------------------------------------------------------------------------
+    # -- exchanges -------------------------------------------------------------------------------------------
 
     def declare_exchange(
         self,
@@ -141,7 +142,7 @@ class VHost:
         for binding in [b for b in self.bindings.values() if exchange in (b.source, b.destination)]:
             self._remove_binding(binding)
 
-    # -- queues ---------------------------------------------------------------------------------------------------
+    # -- queues ----------------------------------------------------------------------------------------------
 
     def declare_queue(
         self,
@@ -156,8 +157,8 @@ class VHost:
     ) -> Queue:
         """Create a queue, or make sure that the one of this name is the same.
 
-        `owner` is the declaring connection; an `exclusive` queue is its alone. `reserved` allows names that only the
-        broker may give.
+        `owner` is the declaring connection; an `exclusive` queue is its alone. `reserved` allows names that
+        only the broker may give.
         """
         arguments = arguments or {}
         what = f"queue '{name}' in vhost '{self.name}'"
@@ -226,7 +227,7 @@ class VHost:
             queue.alive = False
             self.version += 1
 
-    # -- bindings -------------------------------------------------------------------------------------------------
+    # -- bindings --------------------------------------------------------------------------------------------
 
     def bind(self, source: str, destination: Exchange | Queue, key: str, arguments: Arguments) -> None:
         """Route what reaches `source` and fits key or arguments to `destination` as well."""
@@ -267,7 +268,7 @@ class VHost:
         if source.auto_delete and not source.bindings:
             self._remove_exchange(source)
 
-    # -- messages -------------------------------------------------------------------------------------------------
+    # -- messages --------------------------------------------------------------------------------------------
 
     def publish(self, route: Route, run: Run) -> Sequence[bytes]:
         """Put a run into the queues its route leads to; the messages no queue wanted.

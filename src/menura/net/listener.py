@@ -1,6 +1,7 @@
 """Listening sockets, named by URL: scheme://host:port, with TLS settings in the query.
 
-`amqps://0.0.0.0:5671?cert=server.pem&key=server.key&ca=clients.pem&verify=required` asks clients for a certificate; without
+`amqps://0.0.0.0:5671?cert=server.pem&key=server.key&ca=clients.pem&verify=required` asks clients for a
+certificate; without
 `ca` none is asked for, with it `verify` may be `optional` (default) or `required`. Port 0 takes a free one.
 """
 

@@ -19,7 +19,8 @@ class Session(Protocol):
 
     @property
     def writable(self) -> bool:
-        """Whether it takes more output: false after too much of it since the last flush, or while congested."""
+        """Whether it takes more output: false after too much of it since the last flush, or while
+        congested."""
 
     def receive(self, data: bytes) -> None:
         """Take what a read brought. Never raises."""

@@ -1,9 +1,9 @@
 """One connection's socket, for any protocol, and the tick that writes for all of them.
 
-Reads are handed to the session at once. What sessions have to say is collected and written once per turn of the event
-loop, one write per connection, after all reads of the turn. Backpressure both ways: a peer that does not read makes its
-session congested, which stops its deliveries; a session that is not `reading` has its socket left alone, so that the
-peer's own writes block.
+Reads are handed to the session at once. What sessions have to say is collected and written once per turn of
+the event loop, one write per connection, after all reads of the turn. Backpressure both ways: a peer that
+does not read makes its session congested, which stops its deliveries; a session that is not `reading` has its
+socket left alone, so that the peer's own writes block.
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ LINGER_SECONDS = 5.0
 class Tick:
     """The end of each turn of the loop, and the clock for all connections.
 
-    `at_end` is called before the writing: the place for the journal to start a sync.
+    `at_end` is called before the writing: the place for the journal to start a sync. `deserted` is set while
+    there is no connection.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, at_end: Callable[[], None]) -> None:
         self.loop = loop
         self.connections: set[Connection] = set()
+        self.deserted = asyncio.Event()
+        self.deserted.set()
         self._at_end = at_end
         self._marked: dict[Connection, None] = {}
         self._scheduled = False
@@ -35,6 +38,15 @@ class Tick:
 
     def stop(self) -> None:
         self._timer.cancel()
+
+    def add(self, connection: Connection) -> None:
+        self.connections.add(connection)
+        self.deserted.clear()
+
+    def remove(self, connection: Connection) -> None:
+        self.connections.discard(connection)
+        if not self.connections:
+            self.deserted.set()
 
     def mark(self, connection: Connection) -> None:
         """This connection may have something to write, or wants something of its socket."""
@@ -74,7 +86,7 @@ class Connection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
         self.session = self._make(self)
-        self._tick.connections.add(self)
+        self._tick.add(self)
 
     def wake(self) -> None:
         self._tick.mark(self)
@@ -91,7 +103,7 @@ class Connection(asyncio.Protocol):
         self.session.resume()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._tick.connections.discard(self)
+        self._tick.remove(self)
         self.session.lost()
 
     def look(self, now: float) -> None:

@@ -1,7 +1,7 @@
 """Fixtures for programs that talk to a broker; pytest finds them by itself once Menura is installed.
 
-    def test_order_is_announced(menura_broker):
-        connection = pika.BlockingConnection(pika.URLParameters(menura_broker.amqp_url))
+def test_order_is_announced(menura_broker):
+    connection = pika.BlockingConnection(pika.URLParameters(menura_broker.amqp_url))
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A channel: consumers, what they were sent and have not settled, and the modes of publishing.
 
-The methods are in `topology`, `consuming`, `publishing` and `transactions`, one function each, found by name. A channel that has
-been closed by an error ignores everything until the client has confirmed the close.
+The methods are in `topology`, `consuming`, `publishing` and `transactions`, one function each, found by name.
+A channel that has been closed by an error ignores everything until the client has confirmed the close.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Channel:
     """A subscriber of the core."""
 
     __slots__ = (
-        "closing", "confirmable", "confirmed", "confirms", "consumers", "content", "ledger", "limit", "number",
-        "prefetch", "published", "queue_name", "reply_token", "session", "transaction", "waiting",
+        "closing", "confirmable", "confirmed", "confirms", "consumers", "content", "ledger", "limit",
+        "number", "prefetch", "published", "queue_name", "reply_token", "session", "transaction", "waiting",
     )  # fmt: skip
 
     def __init__(self, session: Session, number: int) -> None:
@@ -47,13 +47,14 @@ class Channel:
         self.reply_token: str | None = None
         self.content: Content | None = None
         self.transaction: Transaction | None = None
-        # Publisher confirms: runs are numbered as published; `waiting` holds (journal position, number) of those that
-        # are not durable yet, everything up to `confirmable` may be confirmed, up to `confirmed` has been.
+        # Publisher confirms: runs are numbered as published; `waiting` holds (journal position, number) of
+        # those that are not durable yet, everything up to `confirmable` may be confirmed, up to `confirmed`
+        # has been.
         self.confirms = False
         self.published = self.confirmable = self.confirmed = 0
         self.waiting: deque[tuple[int, int]] = deque()
 
-    # -- methods --------------------------------------------------------------------------------------------------
+    # -- methods ---------------------------------------------------------------------------------------------
 
     def method(self, method: Any) -> None:
         """Carry out one method."""
@@ -67,7 +68,9 @@ class Channel:
             return
         if self.content is not None:
             raise AmqpError(
-                "UNEXPECTED_FRAME", f"expected content {self.content.expects}, got non content frame instead", method.ids
+                "UNEXPECTED_FRAME",
+                f"expected content {self.content.expects}, got non content frame instead",
+                method.ids,
             )
         if name == "channel.close":
             self.send_confirms()
@@ -83,7 +86,7 @@ class Channel:
     def send(self, name: str, **arguments: Any) -> None:
         self.session.send(wire.frame(self.number, name, **arguments))
 
-    # -- deliveries -----------------------------------------------------------------------------------------------
+    # -- deliveries ------------------------------------------------------------------------------------------
 
     @property
     def writable(self) -> bool:
@@ -103,7 +106,7 @@ class Channel:
         if self.session.capabilities.get("consumer_cancel_notify") is True:
             self.send("basic.cancel", consumer_tag=consumer.tag, nowait=True)
 
-    # -- settling -------------------------------------------------------------------------------------------------
+    # -- settling --------------------------------------------------------------------------------------------
 
     def settle(self, first: int, last: int) -> None:
         """Acknowledge the tags first..last, one by one as far as errors go."""
@@ -143,25 +146,21 @@ class Channel:
             if span.consumer is not None:
                 span.consumer.settled(len(span.run.contents))
 
-    # -- publishing -----------------------------------------------------------------------------------------------
+    # -- publishing ------------------------------------------------------------------------------------------
 
     def publish(self, target: Target, run: Run) -> None:
         """Take a run from the client."""
         try:
             publishing.publish(self, target, run)
         except REASONS as reason:
-            error = translate(reason, _PUBLISH)
-            error.channel = self
-            raise error from reason
+            raise translate(reason, _PUBLISH, self) from reason
 
     def publish_special(self, target: Target, content: bytes) -> None:
         """Take one message whose properties ask for more than queueing."""
         try:
             publishing.publish_special(self, target, content)
         except REASONS as reason:
-            error = translate(reason, _PUBLISH)
-            error.channel = self
-            raise error from reason
+            raise translate(reason, _PUBLISH, self) from reason
         except AmqpError as error:
             error.channel = self
             raise
@@ -171,7 +170,8 @@ class Channel:
         self.content = publishing.Content(target)
 
     def note_published(self, count: int, position: int) -> None:
-        """`count` messages were published; they may be confirmed once the journal is durable up to `position`."""
+        """`count` messages were published; they may be confirmed once the journal is durable up to
+        `position`."""
         if not self.confirms:
             return
         self.published += count
@@ -194,7 +194,7 @@ class Channel:
             self.confirmed = self.confirmable
             self.send("basic.ack", delivery_tag=self.confirmable, multiple=multiple)
 
-    # -- endings --------------------------------------------------------------------------------------------------
+    # -- endings ---------------------------------------------------------------------------------------------
 
     def fail(self, error: AmqpError) -> None:
         """Close the channel from our side."""

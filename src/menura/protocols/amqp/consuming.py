@@ -1,8 +1,8 @@
 """The methods that take messages: consume, cancel, get, qos, and the ways to settle.
 
-Direct reply-to: a consumer of the name `amq.rabbitmq.reply-to` gets a queue of its own that is not listed and lives as
-long as the consumer; its real name, with a token nobody can guess, replaces the well-known one in the reply-to property
-of what the channel publishes.
+Direct reply-to: a consumer of the name `amq.rabbitmq.reply-to` gets a queue of its own that is not listed and
+lives as long as the consumer; its real name, with a token nobody can guess, replaces the well-known one in
+the reply-to property of what the channel publishes.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def basic_consume(channel: Channel, method: Any) -> None:
     name = channel.queue_or_last(method.queue)
     session.access.require(Verb.READ, "queue", name)
     queue = session.vhost.queue(name, session)
-    arguments = fields.raw_table(method.arguments.raw)
+    arguments = method.arguments.raw_items()
     consumer = Consumer(
         tag,
         queue,
@@ -135,7 +135,7 @@ def basic_get(channel: Channel, method: Any) -> None:
     session.send(content_frames(run.contents[0], channel.number, session.frame_bytes_max))
 
 
-# -- settling -------------------------------------------------------------------------------------------------------
+# -- settling ------------------------------------------------------------------------------------------------
 
 
 def basic_ack(channel: Channel, method: Any) -> None:

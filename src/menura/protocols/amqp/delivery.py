@@ -1,8 +1,8 @@
 """The hot loop out: runs to frames of one channel.
 
-A delivery is a method frame that differs from the one before it only in eight octets of tag, and the message as it was
-kept. Stored messages are frames of channel 1 in one body frame; for another channel their channel octets are
-exchanged, and for a peer with smaller frames they are cut anew.
+A delivery is a method frame that differs from the one before it only in eight octets of tag, and the message
+as it was kept. Stored messages are frames of channel 1 in one body frame; for another channel their channel
+octets are exchanged, and for a peer with smaller frames they are cut anew.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ REPLY_TEXT_BYTES_MAX = 255
 class AmqpError(Exception):
     """Ends a channel or the connection with a reply code.
 
-    `name` is a key of `spec.REPLY_CODES`; `text` goes behind it in the reply text. `fatal` makes a soft error end
-    the connection; so does the lack of a `channel` it could be charged to.
+    `name` is a key of `spec.REPLY_BY_NAME`; `text` goes behind it in the reply text. `fatal` makes a soft error
+    end the connection; so does the lack of a `channel` it could be charged to.
     """
 
     channel: Channel | None = None
@@ -35,8 +35,8 @@ class AmqpError(Exception):
         self.name = name
         self.text = text
         self.method = method
-        self.code = spec.REPLY_CODES[name].code
-        self.hard = fatal or spec.REPLY_CODES[name].hard
+        self.code = spec.REPLY_BY_NAME[name].code
+        self.hard = fatal or spec.REPLY_BY_NAME[name].hard
 
     @property
     def reply_text(self) -> str:
@@ -44,7 +44,7 @@ class AmqpError(Exception):
         return text.decode(errors="ignore")
 
 
-class Disconnect(Exception):
+class DisconnectError(Exception):
     """The peer is cut off without a reply (there is none for its state)."""
 
 
@@ -61,6 +61,8 @@ _NAMES: dict[type[Exception], str] = {
 REASONS = tuple(_NAMES)
 
 
-def translate(reason: Exception, method: Ids = NO_METHOD) -> AmqpError:
-    """The protocol's error for one of the `REASONS`."""
-    return AmqpError(_NAMES[type(reason)], str(reason), method)
+def translate(reason: Exception, method: Ids = NO_METHOD, channel: Channel | None = None) -> AmqpError:
+    """The protocol's error for one of the `REASONS`, charged to a channel."""
+    error = AmqpError(_NAMES[type(reason)], str(reason), method)
+    error.channel = channel
+    return error

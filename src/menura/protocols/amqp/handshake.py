@@ -1,8 +1,9 @@
 """From the protocol header to connection.open-ok.
 
-States, in order: START_OK, TUNE_OK, OPEN (and SECURE is never entered: no mechanism offered needs a second step).
-Anything else than the expected method is an error of the state. A failed login is answered with connection.close only
-where the client said it understands that; otherwise it is cut off, as the specification has it.
+States, in order: START_OK, TUNE_OK, OPEN (and SECURE is never entered: no mechanism offered needs a second
+step). Anything else than the expected method is an error of the state. A failed login is answered with
+connection.close only where the client said it understands that; otherwise it is cut off, as the specification
+has it.
 """
 
 from __future__ import annotations
@@ -15,14 +16,15 @@ from menura.core.errors import AuthenticationFailed, NotFound
 from menura.core.node import Node
 from menura.core.vhost import VHost
 from menura.protocols.amqp import wire
-from menura.protocols.amqp.errors import AmqpError, Disconnect
-from menura.protocols.amqp.limits import FRAME_BYTES_MIN, AmqpLimits, Identity, Peer
+from menura.protocols.amqp.errors import AmqpError, DisconnectError
+from menura.protocols.amqp.limits import AmqpLimits, Identity, Peer
+from menura.protocols.amqp.spec import FRAME_BYTES_MIN
 
 CAPABILITIES = (
-    "publisher_confirms", "exchange_exchange_bindings", "basic.nack", "consumer_cancel_notify", "connection.blocked",
-    "consumer_priorities", "authentication_failure_close", "per_consumer_qos", "direct_reply_to",
+    "publisher_confirms", "exchange_exchange_bindings", "basic.nack", "consumer_cancel_notify",
+    "connection.blocked", "consumer_priorities", "authentication_failure_close", "per_consumer_qos",
+    "direct_reply_to",
 )  # fmt: skip
-PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 OLDER_HEADER = b"AMQP\x01\x01\x00\x09"
 
 
@@ -56,7 +58,7 @@ class Handshake:
     def start(self, older: bool) -> bytes:
         """The first frame, connection.start."""
         identity = self.identity
-        properties = {
+        properties: dict[str, Any] = {
             "capabilities": dict.fromkeys(CAPABILITIES, True),
             "cluster_name": identity.cluster_name,
             "copyright": identity.copyright,
@@ -92,9 +94,7 @@ class Handshake:
         self.capabilities = capabilities if isinstance(capabilities, dict) else {}
         self.mechanism = method.mechanism
         if method.mechanism not in self.mechanisms.split():
-            raise AmqpError(
-                "COMMAND_INVALID", f"unknown authentication mechanism '{method.mechanism}'", method.ids
-            )
+            raise AmqpError("COMMAND_INVALID", f"unknown authentication mechanism '{method.mechanism}'", method.ids)
         try:
             self.user = self._authenticate(method)
         except AuthenticationFailed as failure:
@@ -119,7 +119,7 @@ class Handshake:
             error = AmqpError("ACCESS_REFUSED", text, fatal=True)
             error.__cause__ = failure
             return error
-        return Disconnect(f"login refused: {failure}")
+        return DisconnectError(f"login refused: {failure}")
 
     def _authenticate(self, method: Any) -> str:
         if method.mechanism == "EXTERNAL":

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FRAME_BYTES_MIN = 4096
-# RabbitMQ lets a frame be this much longer than negotiated: some clients count the frame's own octets differently.
+# RabbitMQ lets a frame be this much longer than negotiated: some clients count the frame's own octets
+# differently.
 FRAME_BYTES_TOLERANCE = 8
 
 
@@ -39,7 +39,8 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """The other end of a connection, as the listener knows it. `subject` is a verified certificate's common name."""
+    """The other end of a connection, as the listener knows it. `subject` is a verified certificate's common
+    name."""
 
     address: str = ""
     loopback: bool = True

@@ -1,11 +1,13 @@
-"""basic.publish and its surroundings: targets, properties with a meaning, returns, content that comes in pieces.
+"""basic.publish and its surroundings: targets, properties with a meaning, returns, content that comes in
+pieces.
 
-A `Target` is what one basic.publish frame says, resolved and permitted once; `session.publishes` maps the octets of the frame to it.
+A `Target` is what one basic.publish frame says, resolved and permitted once; `session.publishes` maps the
+octets of the frame to it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from menura.core import content as packed
@@ -77,14 +79,15 @@ def learn(session: Session, number: int, frame: bytes) -> bool:
     channel = session.channels.get(number)
     if channel is None or channel.closing or channel.content is not None:
         return False
-    method = wire.decode_method(frame[7:-1])
+    try:
+        _, method = wire.decode_method(frame[7:-1])
+    except wire.WireError:
+        return False
     try:
         target = resolve(channel, method)
     except REASONS as reason:
         session.position += len(frame)
-        error = translate(reason, method.ids)
-        error.channel = channel
-        raise error from reason
+        raise translate(reason, method.ids, channel) from reason
     except AmqpError as error:
         error.channel = channel
         session.position += len(frame)
@@ -118,7 +121,7 @@ def basic_publish(channel: Channel, method: Any) -> None:
     channel.expect_content(resolve(channel, method))
 
 
-# -- messages -------------------------------------------------------------------------------------------------------
+# -- messages ------------------------------------------------------------------------------------------------
 
 
 def publish(channel: Channel, target: Target, run: Run) -> None:
@@ -173,7 +176,7 @@ def _is_expiration(text: str) -> bool:
     return text.isascii() and text.isdigit() and int(text) < 1 << 32
 
 
-def _copied(channel: Channel, target: Target, headers: dict[str, Any]) -> Route:
+def _copied(channel: Channel, target: Target, headers: Mapping[str, Any]) -> Route:
     """The route of a message that names further routing keys in its headers."""
     keys: list[str] = []
     for name in ("CC", "BCC"):
@@ -214,7 +217,7 @@ def send_returns(channel: Channel, route: Route, contents: Sequence[bytes]) -> N
         session.send(frame + content_frames(content, channel.number, session.frame_bytes_max))
 
 
-# -- content in pieces ----------------------------------------------------------------------------------------------
+# -- content in pieces ---------------------------------------------------------------------------------------
 
 
 class Content:
@@ -286,7 +289,7 @@ class Content:
             channel.publish(self.target, Run(self.target.route, [content], len(content), len(content), traits))
 
 
-# -- confirms -------------------------------------------------------------------------------------------------------
+# -- confirms ------------------------------------------------------------------------------------------------
 
 
 def confirm_select(channel: Channel, method: Any) -> None:

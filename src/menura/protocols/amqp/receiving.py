@@ -3,15 +3,16 @@
 Publishers repeat themselves, and this file lives on it:
 
 - the octets of a basic.publish frame are a key of `session.publishes`; a known frame is not parsed again;
-- a message whose publish frame, header frame and body length are those of the message before it differs from it only in
-  the body: such messages stand in the buffer at equal distances, and one comparison of the constant part tells that
-  the next has come;
+- a message whose publish frame, header frame and body length are those of the message before it differs from
+  it only in
+  the body: such messages stand in the buffer at equal distances, and one comparison of the constant part
+  tells that the next has come;
 - header and body frames are kept as the slice of the buffer they are (see `core.content`);
 - basic.ack frames of single tags in a row become ranges.
 
-What does not fit falls through to the slow path, `session.method` and `Channel.content_header` and `content_body`, which
-accepts whatever the specification allows. A message that has not wholly arrived is left in the buffer while it must fit one
-body frame; longer ones are assembled by the channel.
+What does not fit falls through to the slow path, `session.method` and `Channel.content_header` and
+`content_body`, which accepts whatever the specification allows. A message that has not wholly arrived is left
+in the buffer while it must fit one body frame; longer ones are assembled by the channel.
 """
 
 from __future__ import annotations
@@ -23,14 +24,13 @@ from menura.core.run import Run
 from menura.protocols.amqp.errors import AmqpError
 from menura.protocols.amqp.limits import FRAME_BYTES_TOLERANCE
 from menura.protocols.amqp.publishing import learn
+from menura.protocols.amqp.spec import FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_METHOD
 
 if TYPE_CHECKING:
     from menura.protocols.amqp.channel import Channel
     from menura.protocols.amqp.publishing import Target
     from menura.protocols.amqp.session import Session
 
-METHOD, HEADER, BODY, HEARTBEAT = 1, 2, 3, 8
-END = 0xCE
 _lead = struct.Struct(">BHI").unpack_from
 _header_lead = struct.Struct(">BHIHHQ").unpack_from
 _ack_tags = struct.Struct(">11xQ2x").iter_unpack
@@ -56,17 +56,19 @@ def receive_frames(session: Session, data: bytes) -> int:
         if size + 8 > frame_bytes_max:
             session.position = end
             raise AmqpError(
-                "FRAME_ERROR", f"frame of {size + 8} octets is larger than frame_max {frame_bytes_max - 8}", fatal=True
+                "FRAME_ERROR",
+                f"frame of {size + 8} octets is larger than frame_max {frame_bytes_max - 8}",
+                fatal=True,
             )
         stop = position + size + 8
         if stop > end:
             session.needed_bytes = size + 8
             session.position = position
             return position
-        if data[stop - 1] != END:
+        if data[stop - 1] != FRAME_END:
             session.position = end
-            raise AmqpError("FRAME_ERROR", f"frame does not end with {END:#x}", fatal=True)
-        if kind == METHOD:
+            raise AmqpError("FRAME_ERROR", f"frame does not end with {FRAME_END:#x}", fatal=True)
+        if kind == FRAME_METHOD:
             target = publishes.get(data[position:stop])
             if target is not None and target.version == session.access.version:
                 used = _publishes(session, target, data, position, stop, end)
@@ -101,7 +103,8 @@ def receive_frames(session: Session, data: bytes) -> int:
 def _publishes(session: Session, target: Target, data: bytes, position: int, stop: int, end: int) -> int:
     """Read the messages that begin at `position` with the known publish frame data[position:stop].
 
-    The number of octets up to which data is used; `position` itself if the first message has not wholly arrived.
+    The number of octets up to which data is used; `position` itself if the first message has not wholly
+    arrived.
     """
     channel = target.channel
     number = channel.number
@@ -120,11 +123,11 @@ def _publishes(session: Session, target: Target, data: bytes, position: int, sto
         kind, of, header_bytes, class_id, _, body_bytes = _header_lead(data, header)
         body = header + header_bytes + 8
         stop = body + body_bytes + 8 if body_bytes else body
-        if kind != HEADER or of != number or class_id != 60 or header_bytes < 14 or channel.content is not None:
+        if kind != FRAME_HEADER or of != number or class_id != 60 or header_bytes < 14 or channel.content is not None:
             position = _expect_content(channel, target, header)
             break
         if body_bytes + 8 > frame_bytes_max or (
-            body + 7 <= end and body_bytes and _lead(data, body) != (BODY, number, body_bytes)
+            body + 7 <= end and body_bytes and _lead(data, body) != (FRAME_BODY, number, body_bytes)
         ):
             # More than one body frame, or not a body frame: the channel assembles it, or says what is wrong.
             position = _expect_content(channel, target, header)
@@ -134,7 +137,7 @@ def _publishes(session: Session, target: Target, data: bytes, position: int, sto
                 position = _expect_content(channel, target, header)
             session.needed_bytes = stop - position
             break
-        if data[body - 1] != END or data[stop - 1] != END:
+        if data[body - 1] != FRAME_END or data[stop - 1] != FRAME_END:
             position = _expect_content(channel, target, header)
             break
         traits = target.traits(data[header + 19 : body - 1])
@@ -163,13 +166,11 @@ def _publishes(session: Session, target: Target, data: bytes, position: int, sto
             position = stop
             while position <= last and startswith(repeated, position - 1):
                 position += length
-            if data[position - 1] != END:
+            if data[position - 1] != FRAME_END:
                 position -= length
             content_bytes = length - method_bytes
             if number == 1:
-                contents += [
-                    data[at : at + content_bytes] for at in range(first + method_bytes, position, length)
-                ]
+                contents += [data[at : at + content_bytes] for at in range(first + method_bytes, position, length)]
             else:
                 constant = _normal(data[header:lead], body - header)
                 offset = lead - first
@@ -186,7 +187,12 @@ def _publishes(session: Session, target: Target, data: bytes, position: int, sto
 
 
 def _publish(
-    channel: Channel, target: Target, contents: list[bytes], size_bytes: int, longest_bytes: int, persistent: bool
+    channel: Channel,
+    target: Target,
+    contents: list[bytes],
+    size_bytes: int,
+    longest_bytes: int,
+    persistent: bool,
 ) -> None:
     if contents:
         channel.publish(target, Run(target.route, contents, size_bytes, longest_bytes, persistent))
@@ -199,7 +205,8 @@ def _expect_content(channel: Channel, target: Target, header: int) -> int:
 
 
 def _normal(frames: bytes, body: int) -> bytes:
-    """Header and body frames, whole or cut off within the body, as of channel 1; the body frame begins at `body`."""
+    """Header and body frames, whole or cut off within the body, as of channel 1; the body frame begins at
+    `body`."""
     parts = [frames[:1], _CHANNEL_1, frames[3:body]]
     if len(frames) > body:
         parts += (frames[body : body + 1], _CHANNEL_1, frames[body + 3 :])

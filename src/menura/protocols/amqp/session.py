@@ -1,14 +1,17 @@
 """One connection after the protocol header: its state, its channels, and what goes out.
 
-The transport feeds `receive` with whatever a socket read brought and, once per tick, takes what `flush` returns. Errors are
-raised by whoever finds them and handled in one place, here: a soft one closes its channel, a hard one the connection.
+The transport feeds `receive` with whatever a socket read brought and, once per tick, takes what `flush`
+returns. Errors are raised by whoever finds them and handled in one place, here: a soft one closes its
+channel, a hard one the connection.
 
-After connection.close has gone out everything but close and close-ok is ignored, and the transport gives the peer
+After connection.close has gone out everything but close and close-ok is ignored, and the transport gives the
+peer
 `CLOSE_SECONDS_MAX` to answer. A peer that cannot be answered at all is cut off.
 """
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +20,17 @@ from menura.core.errors import Refusal
 from menura.core.node import Node
 from menura.protocols.amqp import wire
 from menura.protocols.amqp.channel import Channel
-from menura.protocols.amqp.errors import REASONS, AmqpError, Disconnect, translate
-from menura.protocols.amqp.handshake import OLDER_HEADER, PROTOCOL_HEADER, Handshake
+from menura.protocols.amqp.errors import REASONS, AmqpError, DisconnectError, translate
+from menura.protocols.amqp.handshake import OLDER_HEADER, Handshake
 from menura.protocols.amqp.limits import AmqpLimits, Identity, Peer
-from menura.protocols.amqp.receiving import BODY, HEADER, HEARTBEAT, receive_frames
+from menura.protocols.amqp.receiving import receive_frames
+from menura.protocols.amqp.spec import FRAME_BODY, FRAME_HEADER, FRAME_HEARTBEAT, PROTOCOL_HEADER
+from menura.protocols.amqp.wire import WireError
 
 if TYPE_CHECKING:
     from menura.core.queue import Queue
     from menura.core.vhost import VHost
 
-HEARTBEAT_FRAME = b"\x08\x00\x00\x00\x00\x00\x00\xce"
 CLOSE_SECONDS_MAX = 3.0
 LOGIN_DELAY_SECONDS = 1.0
 Log = Callable[[str, str], None]
@@ -66,7 +70,8 @@ class Session:
         self.frame_bytes_max = self.limits.frame_bytes_max
         self.channels_max = self.limits.channels_max
 
-        # Input: what is left of earlier reads, and how many octets are needed before it is worth looking again.
+        # Input: what is left of earlier reads, and how many octets are needed before it is worth looking
+        # again.
         self.consume: Callable[[bytes], int] = self._protocol_header
         self.unread: list[bytes] = []
         self.unread_bytes = 0
@@ -90,7 +95,7 @@ class Session:
         self.heartbeat_seconds = 0
         self.last_received = self.last_sent = now
 
-    # -- input ----------------------------------------------------------------------------------------------------
+    # -- input -----------------------------------------------------------------------------------------------
 
     def receive(self, data: bytes) -> None:
         """Take what a socket read brought."""
@@ -110,9 +115,15 @@ class Session:
             except AmqpError as error:
                 start += self.position
                 self.fail(error)
-            except Disconnect as reason:
+            except DisconnectError as reason:
                 self.log("warning", f"{self.name}: closed: {reason}")
                 self.close_later()
+            except Exception as defect:
+                # A defect of ours must not take other connections with it, nor leave this one without an answer.
+                self.log("error", f"{self.name}: {type(defect).__name__}: {defect}")
+                self.log("debug", "".join(traceback.format_exception(defect)))
+                self.fail(AmqpError("INTERNAL_ERROR", "defect in the broker; see its log"))
+                return
         if self.closing:
             return
         if start < len(data):
@@ -166,17 +177,15 @@ class Session:
             error.channel = channel
             raise
         except REASONS as reason:
-            error = translate(reason, method.ids)
-            error.channel = channel
-            raise error from reason
+            raise translate(reason, method.ids, channel) from reason
 
     def content(self, kind: int, number: int, payload: bytes) -> None:
         """Take a frame that is no method: heartbeat, content header, content body."""
-        if kind == HEARTBEAT:
+        if kind == FRAME_HEARTBEAT:
             if number:
                 raise AmqpError("UNEXPECTED_FRAME", f"heartbeat on channel {number}", fatal=True)
             return
-        if kind not in (HEADER, BODY):
+        if kind not in (FRAME_HEADER, FRAME_BODY):
             raise AmqpError("FRAME_ERROR", f"unknown frame type {kind}", fatal=True)
         if self.close_sent:
             return
@@ -186,9 +195,9 @@ class Session:
         if channel.closing:
             return
         if channel.content is None:
-            what = "header" if kind == HEADER else "body"
+            what = "header" if kind == FRAME_HEADER else "body"
             raise AmqpError("UNEXPECTED_FRAME", f"expected method frame, got content {what} frame instead")
-        take = channel.content.header if kind == HEADER else channel.content.body
+        take = channel.content.header if kind == FRAME_HEADER else channel.content.body
         take(channel, payload)
 
     def disown(self, queue: Queue) -> None:
@@ -203,7 +212,7 @@ class Session:
                 ids,
             )
         self.channels[number] = Channel(self, number)
-        self.send(wire.frame(number, "channel.open-ok", channel_id=b""))
+        self.send(wire.frame(number, "channel.open-ok", reserved_1=b""))
 
     def forget_channel(self, channel: Channel) -> None:
         """The channel's number may be used again."""
@@ -211,7 +220,7 @@ class Session:
         self.confirming.pop(channel, None)
         self.publishes.clear()
 
-    # -- methods of channel 0 ------------------------------------------------------------------------------------
+    # -- methods of channel 0 --------------------------------------------------------------------------------
 
     def _connection_method(self, method: Any) -> None:
         name = method.name
@@ -258,7 +267,7 @@ class Session:
             raise AmqpError("NOT_ALLOWED", "New secret was refused by one of the backends", method.ids) from None
         self.send(wire.frame(0, "connection.update-secret-ok"))
 
-    # -- output ---------------------------------------------------------------------------------------------------
+    # -- output ----------------------------------------------------------------------------------------------
 
     def send(self, data: bytes) -> None:
         if data:
@@ -291,7 +300,7 @@ class Session:
         if self.vhost is not None:
             self.vhost.dispatch()
 
-    # -- flow control ---------------------------------------------------------------------------------------------
+    # -- flow control ----------------------------------------------------------------------------------------
 
     def published(self) -> None:
         """Called with every run published: while memory is short, stop reading from this publisher."""
@@ -313,7 +322,7 @@ class Session:
                 self.send(wire.frame(0, "connection.unblocked"))
             self.log("info", f"{self.name}: publisher unblocked")
 
-    # -- time -----------------------------------------------------------------------------------------------------
+    # -- time ------------------------------------------------------------------------------------------------
 
     def tick(self, now: float) -> None:
         """Look at the clock (seconds): heartbeats both ways, and states that have lasted too long."""
@@ -330,7 +339,7 @@ class Session:
             self.log("warning", f"{self.name}: closed: no heartbeat for {2 * interval} s")
             self.hang_up()
         elif now - self.last_sent >= interval / 2 and not self.out:
-            self.send(HEARTBEAT_FRAME)
+            self.send(wire.HEARTBEAT)
             self.last_sent = now
 
     def hang_up(self) -> None:
@@ -340,7 +349,7 @@ class Session:
         self.closing = True
         self.wake()
 
-    # -- endings --------------------------------------------------------------------------------------------------
+    # -- endings ---------------------------------------------------------------------------------------------
 
     def fail(self, error: AmqpError) -> None:
         """Tell the peer what went wrong and close what has to be."""
@@ -360,7 +369,13 @@ class Session:
 
     def _may_answer(self, error: AmqpError) -> bool:
         """Before the client has said anything, only errors about what it said are answered."""
-        return error.name in ("ACCESS_REFUSED", "COMMAND_INVALID", "SYNTAX_ERROR", "CHANNEL_ERROR", "FRAME_ERROR")
+        return error.name in (
+            "ACCESS_REFUSED",
+            "COMMAND_INVALID",
+            "SYNTAX_ERROR",
+            "CHANNEL_ERROR",
+            "FRAME_ERROR",
+        )
 
     def close(self, error: AmqpError) -> None:
         """Send connection.close and wait for its answer."""
@@ -416,4 +431,8 @@ class Session:
 
 def decode(payload: bytes) -> Any:
     """A method frame's payload as the method's arguments."""
-    return wire.decode_method(payload)
+    try:
+        return wire.decode_method(payload)[1]
+    except WireError as error:
+        name = "COMMAND_INVALID" if error.kind.startswith("unknown") else "SYNTAX_ERROR"
+        raise AmqpError(name, str(error), error.ids, fatal=True) from None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from menura.core import fields
 from menura.core.access import Verb
 from menura.core.arguments import text
 from menura.core.errors import AccessRefused
@@ -25,14 +24,13 @@ _STRIPPED = str.maketrans("", "", "\r\n")
 def exchange_declare(channel: Channel, method: Any) -> None:
     session = channel.session
     name = method.exchange.translate(_STRIPPED)
+    _not_default(name)
     if method.passive:
-        _not_default(name)
         session.vhost.exchange(name)
     else:
-        _not_default(name)
         access = session.access
         access.require(Verb.CONFIGURE, "exchange", name)
-        arguments = fields.raw_table(method.arguments.raw)
+        arguments = method.arguments.raw_items()
         alternate = text(arguments, "alternate-exchange")
         if alternate is not None:
             access.require(Verb.READ, "exchange", name)
@@ -65,13 +63,12 @@ def _not_default(name: str) -> None:
 
 
 def queue_declare(channel: Channel, method: Any) -> None:
-    session = channel.session
     name = method.queue.translate(_STRIPPED)
     if method.passive and (name == REPLY_TO or name.startswith(_REPLY_PREFIX)):
         passive_reply_queue(channel, name)
         channel.send("queue.declare-ok", queue=name, message_count=0, consumer_count=1)
         return
-    queue = _passive(channel, name) if method.passive else _declare(channel, method, name)
+    queue = channel.queue(name) if method.passive else _declare(channel, method, name)
     channel.queue_name = queue.name
     if not method.nowait:
         channel.send(
@@ -82,17 +79,13 @@ def queue_declare(channel: Channel, method: Any) -> None:
         )
 
 
-def _passive(channel: Channel, name: str) -> Queue:
-    return channel.queue(name)
-
-
 def _declare(channel: Channel, method: Any, name: str) -> Queue:
     session = channel.session
     reserved = not name
     name = name or session.node.unique_name("amq.gen-")
     access = session.access
     access.require(Verb.CONFIGURE, "queue", name)
-    arguments = fields.raw_table(method.arguments.raw)
+    arguments = method.arguments.raw_items()
     dead_letter = text(arguments, "x-dead-letter-exchange")
     if dead_letter is not None:
         access.require(Verb.READ, "queue", name)
@@ -132,7 +125,7 @@ def queue_purge(channel: Channel, method: Any) -> None:
         channel.send("queue.purge-ok", message_count=count)
 
 
-# -- bindings -------------------------------------------------------------------------------------------------------
+# -- bindings ------------------------------------------------------------------------------------------------
 
 
 def queue_bind(channel: Channel, method: Any) -> None:
@@ -157,7 +150,7 @@ def _change_queue_binding(channel: Channel, method: Any, change: Callable[..., N
     access.require(Verb.READ, "exchange", method.exchange)
     queue = channel.session.vhost.queue(name, channel.session)
     _require_topic(channel, method.exchange, key)
-    change(method.exchange, queue, key, fields.raw_table(method.arguments.raw))
+    change(method.exchange, queue, key, method.arguments.raw_items())
 
 
 def exchange_bind(channel: Channel, method: Any) -> None:
@@ -180,7 +173,7 @@ def _change_exchange_binding(channel: Channel, method: Any, change: Callable[...
     session.access.require(Verb.READ, "exchange", method.source)
     destination = session.vhost.exchange(method.destination)
     _require_topic(channel, method.source, method.routing_key)
-    change(method.source, destination, method.routing_key, fields.raw_table(method.arguments.raw))
+    change(method.source, destination, method.routing_key, method.arguments.raw_items())
 
 
 def _require_topic(channel: Channel, source: str, key: str) -> None:
@@ -189,7 +182,7 @@ def _require_topic(channel: Channel, source: str, key: str) -> None:
         channel.session.access.require_topic(Verb.READ, source, key)
 
 
-# -- the rest -------------------------------------------------------------------------------------------------------
+# -- the rest ------------------------------------------------------------------------------------------------
 
 
 def channel_flow(channel: Channel, method: Any) -> None:

@@ -1,209 +1,333 @@
-"""Method frames <-> method objects, driven by `spec.METHODS`.
+"""Methods of AMQP 0-9-1: bytes <-> values, driven by the tables of `spec`.
 
-A method decoded is an object of a class of its own, made once from the table: `method.queue`, `method.name` ("queue.declare"),
-`method.ids`. Encoding is `frame(channel, "queue.declare-ok", queue=..., ...)`; arguments left out are empty. A
-table argument is a `Table`: its octets, decoded when asked.
+At import, each method of the table becomes a class: a tuple of its arguments with an attribute for each, and with it a
+list of readers and a list of writers. A run of arguments of fixed width is one reader (a struct), a run of bits is one
+or more octets, and everything else has its length in front. `decode_method` walks the readers over a method frame's
+payload; `encode_method` and `frame` go the other way, and take zero, empty or false for any argument not given.
 
-Anything malformed raises WireError, which carries the ids as far as they are known.
+An argument that is a table comes as a `Table`: checked and decoded, and with its bytes, since the widths of its
+numbers matter to whoever compares arguments. Payloads come from a peer: all that decoding can raise is WireError,
+whose `kind` says what is wrong. The runs of publishes and deliveries of a busy connection do not pass through here.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping
+from operator import itemgetter
+from struct import Struct
+from struct import error as struct_error
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from menura.core import fields
-from menura.core.fields import FieldError
-from menura.protocols.amqp import spec
+from menura.core.fields import EMPTY_TABLE, FieldError, Value, decode_table, encode_table, raw_table
 
-EMPTY_TABLE = b"\x00\x00\x00\x00"
-_lead = struct.Struct(">BHI").pack
-Reader = Callable[[bytes, int], tuple[Any, int]]
+from .spec import FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD, METHODS, MethodSpec
+
+Ids = tuple[int, int]
+Kind = Literal[
+    "unknown-class",
+    "unknown-method",
+    "truncated",
+    "trailing",
+    "bad-utf8",
+    "bad-table",
+    "unencodable",
+]
 
 
-class WireError(Exception):
-    """The payload is not a method. `unknown` tells an unknown method from malformed arguments."""
+class WireError(ValueError):
+    """What a peer sent is not a method, or what we want to send does not fit into one (`unencodable`).
 
-    def __init__(self, text: str, ids: tuple[int, int], *, unknown: bool = False) -> None:
+    `ids` are those of the method where they could be read.
+    """
+
+    def __init__(self, kind: Kind, text: str, ids: Ids = (0, 0)) -> None:
         super().__init__(text)
+        self.kind: Kind = kind
         self.ids = ids
-        self.unknown = unknown
 
 
 class Table:
-    """A field table as it came; checked for its structure."""
+    """An argument that is a field table: `raw` is its encoding with the length."""
 
-    __slots__ = ("raw",)
+    __slots__ = ("_values", "raw")
 
-    def __init__(self, raw: bytes) -> None:
+    def __init__(self, raw: bytes = EMPTY_TABLE) -> None:
         self.raw = raw
+        self._values: Mapping[str, Value] = decode_table(raw)[0] if raw != EMPTY_TABLE else {}
 
-    def decode(self) -> dict[str, Any]:
-        return fields.decode_table(self.raw)[0]
+    def decode(self) -> Mapping[str, Value]:
+        """Key to Python value. Decoded once: not to be changed."""
+        return self._values
 
+    def raw_items(self) -> dict[str, bytes]:
+        """Key to encoded value, type octet first."""
+        return raw_table(self.raw)
 
-class Method:
-    """One method's arguments as attributes."""
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Table) and self.raw == other.raw
 
-    name: ClassVar[str]
-    ids: ClassVar[tuple[int, int]]
-    __slots__ = ()
+    def __hash__(self) -> int:
+        return hash(self.raw)
 
     def __repr__(self) -> str:
-        arguments = ", ".join(f"{name}={getattr(self, name)!r}" for name in type(self).__slots__)
-        return f"{self.name}({arguments})"
+        return f"Table({self._values!r})"
 
 
-# -- reading --------------------------------------------------------------------------------------------------------
+class Method(tuple[Any, ...]):
+    """The arguments of one method; its subclasses, one for each method, are in METHOD_CLASSES."""
+
+    __slots__ = ()
+    name: ClassVar[str]
+    ids: ClassVar[Ids]
+    argument_names: ClassVar[tuple[str, ...]]
+    synchronous: ClassVar[bool]
+    has_content: ClassVar[bool]
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, argument: str) -> Any: ...
+
+    def __repr__(self) -> str:
+        pairs = zip(self.argument_names, self, strict=True)
+        return f"{self.name}({', '.join(f'{key}={value!r}' for key, value in pairs)})"
 
 
-def _number(form: str) -> Reader:
-    layout = struct.Struct(form)
+Reader = Callable[[bytes, int, list[Any]], int]
+"""Reads arguments at a position, adds them to the list, gives the position after them."""
+Writer = Callable[[Any], bytes]
 
-    def read(data: bytes, at: int) -> tuple[int, int]:
-        return layout.unpack_from(data, at)[0], at + layout.size
+_LAYOUTS = {"octet": "B", "short": "H", "long": "I", "longlong": "Q", "timestamp": "Q"}
+_IDS = Struct(">HH")
+_UINT32 = Struct(">I")
+_FRAME_HEAD = Struct(">BHI")
+_HEADER_HEAD = Struct(">HHQ")
+_FRAME_END = bytes((FRAME_END,))
+_BASIC_CLASS = 60
+_SHORTSTR_OCTETS_MAX = 255
+
+
+# Readers
+
+
+def _fixed_reader(layout: Struct) -> Reader:
+    unpack_from, size = layout.unpack_from, layout.size
+
+    def read(data: bytes, pos: int, out: list[Any]) -> int:
+        if pos + size > len(data):
+            raise WireError("truncated", f"number at {pos} is cut short")
+        out += unpack_from(data, pos)
+        return pos + size
 
     return read
 
 
-def _shortstr(data: bytes, at: int) -> tuple[str, int]:
-    stop = at + 1 + data[at]
-    if stop > len(data):
-        raise IndexError
-    return data[at + 1 : stop].decode(), stop
+def _bits_reader(count: int) -> Reader:
+    masks = [1 << bit for bit in range(count)]
+
+    def read(data: bytes, pos: int, out: list[Any]) -> int:
+        if pos >= len(data):
+            raise WireError("truncated", f"bits at {pos} are missing")
+        octet = data[pos]
+        out += [octet & mask != 0 for mask in masks]
+        return pos + 1
+
+    return read
 
 
-def _longstr(data: bytes, at: int) -> tuple[bytes, int]:
-    stop = at + 4 + struct.unpack_from(">I", data, at)[0]
-    if stop > len(data):
-        raise IndexError
-    return data[at + 4 : stop], stop
+def _read_shortstr(data: bytes, pos: int, out: list[Any]) -> int:
+    if pos >= len(data):
+        raise WireError("truncated", f"short string at {pos} is missing")
+    end = pos + 1 + data[pos]
+    if end > len(data):
+        raise WireError("truncated", f"short string at {pos} is cut short")
+    try:
+        out.append(data[pos + 1 : end].decode())
+    except UnicodeDecodeError:
+        raise WireError("bad-utf8", f"short string at {pos} is not UTF-8") from None
+    return end
 
 
-def _table(data: bytes, at: int) -> tuple[Table, int]:
-    _, stop = fields.decode_table(data, at)
-    return Table(data[at:stop]), stop
+def _extent(data: bytes, pos: int) -> int:
+    """The end of what has its uint32 length at `pos`."""
+    if pos + 4 > len(data):
+        raise WireError("truncated", f"length at {pos} is cut short")
+    end: int = pos + 4 + _UINT32.unpack_from(data, pos)[0]
+    if end > len(data):
+        raise WireError("truncated", f"long string or table at {pos} is cut short")
+    return end
 
 
-_READERS: dict[str, Reader] = {
-    "octet": _number(">B"),
-    "short": _number(">H"),
-    "long": _number(">I"),
-    "longlong": _number(">Q"),
-    "shortstr": _shortstr,
-    "longstr": _longstr,
-    "table": _table,
-}
+def _read_longstr(data: bytes, pos: int, out: list[Any]) -> int:
+    end = _extent(data, pos)
+    out.append(data[pos + 4 : end])
+    return end
 
-# -- writing --------------------------------------------------------------------------------------------------------
+
+def _read_table(data: bytes, pos: int, out: list[Any]) -> int:
+    end = _extent(data, pos)
+    try:
+        out.append(Table(data[pos:end]))
+    except FieldError as error:
+        raise WireError("bad-table", f"table at {pos}: {error}") from None
+    return end
+
+
+_READERS: dict[str, Reader] = {"shortstr": _read_shortstr, "longstr": _read_longstr, "table": _read_table}
+
+
+# Writers
+
+
+def _fixed_writer(layout: Struct) -> Writer:
+    return layout.pack
 
 
 def _write_shortstr(value: str | bytes) -> bytes:
-    data = value.encode() if isinstance(value, str) else value
-    if len(data) > 255:
-        raise ValueError(f"a short string has at most 255 octets: {value!r}")
-    return bytes((len(data),)) + data
+    octets = _octets(value)
+    if len(octets) > _SHORTSTR_OCTETS_MAX:
+        raise WireError("unencodable", f"short string of {len(octets)} octets")
+    return bytes((len(octets),)) + octets
 
 
 def _write_longstr(value: str | bytes) -> bytes:
-    data = value.encode() if isinstance(value, str) else value
-    return len(data).to_bytes(4, "big") + data
+    octets = _octets(value)
+    return _UINT32.pack(len(octets)) + octets
 
 
-_WRITERS: dict[str, tuple[Callable[[Any], bytes], Any]] = {
-    "octet": (struct.Struct(">B").pack, 0),
-    "short": (struct.Struct(">H").pack, 0),
-    "long": (struct.Struct(">I").pack, 0),
-    "longlong": (struct.Struct(">Q").pack, 0),
-    "shortstr": (_write_shortstr, ""),
-    "longstr": (_write_longstr, b""),
-    "table": (bytes, EMPTY_TABLE),
+def _octets(value: str | bytes) -> bytes:
+    return value.encode() if isinstance(value, str) else value
+
+
+def _write_table(value: Table | bytes | Mapping[str, Value]) -> bytes:
+    if isinstance(value, Table):
+        return value.raw
+    return value if isinstance(value, bytes) else encode_table(value)
+
+
+_WRITERS: dict[str, Writer] = {
+    "shortstr": _write_shortstr,
+    "longstr": _write_longstr,
+    "table": _write_table,
+    **{kind: _fixed_writer(Struct(">" + code)) for kind, code in _LAYOUTS.items()},
 }
+_DEFAULTS: dict[str, Any] = {"bit": False, "shortstr": "", "longstr": b"", "table": EMPTY_TABLE}
 
 
-class _Layout:
-    """How one method is read and written."""
-
-    __slots__ = ("arguments", "ids", "method", "prefix")
-
-    def __init__(self, name: str, method_id: int, arguments: str) -> None:
-        self.ids = (spec.CLASSES[name.split(".")[0]], method_id)
-        self.prefix = struct.pack(">HH", *self.ids)
-        self.arguments = [tuple(argument.split(":")) for argument in arguments.split()]
-        slots = tuple(argument for argument, _ in self.arguments)
-        self.method: type[Method] = type(
-            "Method_" + name.replace(".", "_").replace("-", "_"),
-            (Method,),
-            {"__slots__": slots, "name": name, "ids": self.ids},
-        )
-
-    def read(self, payload: bytes) -> Any:
-        method = self.method()
-        at = 4
-        bit = 0
-        for name, kind in self.arguments:
-            value: Any
-            if kind == "bit":
-                if not bit:
-                    bits = payload[at]
-                    at += 1
-                value = bool(bits >> bit & 1)
-                bit = (bit + 1) % 8
-            else:
-                bit = 0
-                value, at = _READERS[kind](payload, at)
-            setattr(method, name, value)
-        if at != len(payload):
-            raise ValueError("octets after the last argument")
-        return method
-
-    def write(self, values: dict[str, Any]) -> bytes:
-        parts = [self.prefix]
-        bit = bits = 0
-        for name, kind in self.arguments:
-            if kind == "bit":
-                bits |= bool(values.pop(name, False)) << bit
-                bit += 1
-                continue
-            if bit:
-                parts.append(bytes((bits,)))
-                bit = bits = 0
-            write, absent = _WRITERS[kind]
-            parts.append(write(values.pop(name, absent)))
-        if bit:
-            parts.append(bytes((bits,)))
-        if values:
-            raise TypeError(f"{self.method.name} has no argument {', '.join(values)}")
-        return b"".join(parts)
+# One class, its readers and its writers for each method
 
 
-_BY_NAME = {name: _Layout(name, *definition) for name, definition in spec.METHODS.items()}
-_BY_PREFIX = {layout.prefix: layout for layout in _BY_NAME.values()}
+def _make_class(spec: MethodSpec) -> type[Method]:
+    names = tuple([name for name, _ in spec.arguments])
+    members: dict[str, Any] = {name: property(itemgetter(index)) for index, name in enumerate(names)}
+    members |= {
+        "__slots__": (),
+        "name": spec.name,
+        "ids": spec.ids,
+        "argument_names": names,
+        "synchronous": spec.synchronous,
+        "has_content": spec.has_content,
+    }
+    return type(spec.name, (Method,), members)
 
 
-def decode_method(payload: bytes) -> Any:
-    """The method in a method frame's payload."""
-    layout = _BY_PREFIX.get(payload[:4])
-    if layout is None:
-        ids = (int.from_bytes(payload[:2], "big"), int.from_bytes(payload[2:4], "big"))
-        raise WireError(f"unknown class or method {ids[0]}.{ids[1]}", ids, unknown=True)
+def _runs(spec: MethodSpec) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The arguments in groups that are read as one: 'fixed', 'bit' (up to eight) or a single one of another type."""
+    runs: list[tuple[str, list[tuple[str, str]]]] = []
+    for argument in spec.arguments:
+        group = "fixed" if argument[1] in _LAYOUTS else argument[1]
+        if runs and runs[-1][0] == group and (group == "fixed" or (group == "bit" and len(runs[-1][1]) < 8)):
+            runs[-1][1].append(argument)
+        else:
+            runs.append((group, [argument]))
+    return runs
+
+
+def _make_readers(spec: MethodSpec) -> tuple[Reader, ...]:
+    readers = []
+    for group, arguments in _runs(spec):
+        if group == "fixed":
+            layout = ">" + "".join([_LAYOUTS[kind] for _, kind in arguments])
+            readers.append(_fixed_reader(Struct(layout)))
+        elif group == "bit":
+            readers.append(_bits_reader(len(arguments)))
+        else:
+            readers.append(_READERS[group])
+    return tuple(readers)
+
+
+_RUNS = {spec.ids: _runs(spec) for spec in METHODS}
+METHOD_CLASSES: dict[Ids, type[Method]] = {spec.ids: _make_class(spec) for spec in METHODS}
+IDS_BY_NAME: dict[str, Ids] = {spec.name: spec.ids for spec in METHODS}
+_DECODERS = {spec.ids: (METHOD_CLASSES[spec.ids], _make_readers(spec)) for spec in METHODS}
+_CLASS_IDS = {spec.ids[0] for spec in METHODS}
+
+
+def decode_method(payload: bytes) -> tuple[Ids, Method]:
+    """The method in the payload of a method frame: (class id, method id) and the arguments."""
+    if len(payload) < 4:
+        raise WireError("truncated", "no class and method id")
+    ids: Ids = _IDS.unpack_from(payload)
+    decoder = _DECODERS.get(ids)
+    if decoder is None:
+        known = ids[0] in _CLASS_IDS
+        raise WireError("unknown-method" if known else "unknown-class", f"no method {ids[0]}.{ids[1]}", ids)
+    cls, readers = decoder
+    values: list[Any] = []
+    pos = 4
     try:
-        return layout.read(payload)
-    except (IndexError, struct.error):
-        raise WireError(f"{layout.method.name} is cut off", layout.ids) from None
-    except UnicodeDecodeError:
-        raise WireError(f"{layout.method.name}: a short string is not UTF-8", layout.ids) from None
-    except (FieldError, ValueError) as error:
-        raise WireError(f"{layout.method.name}: {error}", layout.ids) from None
+        for read in readers:
+            pos = read(payload, pos, values)
+    except WireError as error:
+        error.ids = ids
+        raise
+    if pos != len(payload):
+        raise WireError("trailing", f"{len(payload) - pos} octets after {cls.name}", ids)
+    return ids, cls(values)
 
 
-def encode_method(name: str, **arguments: Any) -> bytes:
-    """A method frame's payload."""
-    return _BY_NAME[name].write(arguments)
+def encode_method(ids: Ids, **arguments: Any) -> bytes:
+    """The payload of a method frame. A table may be a mapping, a Table or encoded bytes; a string str or bytes."""
+    parts = [_IDS.pack(*ids)]
+    try:
+        for group, run in _RUNS[ids]:
+            if group == "bit":
+                parts.append(_pack_bits([arguments.pop(name, False) for name, _ in run]))
+            else:
+                parts += [_WRITERS[kind](arguments.pop(name, _DEFAULTS.get(kind, 0))) for name, kind in run]
+    except WireError as error:
+        error.ids = ids
+        raise
+    except (ValueError, ArithmeticError, struct_error) as error:
+        raise WireError("unencodable", f"{METHOD_CLASSES[ids].name}: {error}", ids) from None
+    if arguments:
+        raise TypeError(f"{METHOD_CLASSES[ids].name} has no argument {', '.join(arguments)}")
+    return b"".join(parts)
 
 
-def frame(channel: int, name: str, **arguments: Any) -> bytes:
-    """A whole method frame."""
-    payload = _BY_NAME[name].write(arguments)
-    return b"".join((_lead(1, channel, len(payload)), payload, b"\xce"))
+def _pack_bits(bits: list[bool]) -> bytes:
+    return bytes((sum([1 << index for index, bit in enumerate(bits) if bit]),))
+
+
+# Frames
+
+
+def method_frame(channel: int, payload: bytes) -> bytes:
+    return _FRAME_HEAD.pack(FRAME_METHOD, channel, len(payload)) + payload + _FRAME_END
+
+
+def frame(channel: int, method: str, /, **arguments: Any) -> bytes:
+    """A whole method frame: `frame(1, "queue.declare-ok", queue="q", message_count=0)`."""
+    return method_frame(channel, encode_method(IDS_BY_NAME[method], **arguments))
+
+
+def header_frame(channel: int, body_bytes: int, properties: bytes = b"\x00\x00") -> bytes:
+    """The content header that announces a body; `properties` is the encoded block, flag word first."""
+    payload = _HEADER_HEAD.pack(_BASIC_CLASS, 0, body_bytes) + properties
+    return _FRAME_HEAD.pack(FRAME_HEADER, channel, len(payload)) + payload + _FRAME_END
+
+
+def body_frame(channel: int, body: bytes) -> bytes:
+    return _FRAME_HEAD.pack(FRAME_BODY, channel, len(body)) + body + _FRAME_END
+
+
+HEARTBEAT = _FRAME_HEAD.pack(FRAME_HEARTBEAT, 0, 0) + _FRAME_END

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from menura.bench import wire
 from menura.bench.confirms import Confirms
 from menura.bench.connection import Connection
+from menura.bench.cycle import Cycle
 from menura.bench.deliveries import DeliveryReader
 from menura.bench.errors import BenchError, BrokerClosedError
 
@@ -29,7 +30,7 @@ class Ack(enum.Enum):
 
 
 class Publisher:
-    """Sends `messages`, all of one size, round and round, `limit` messages in all if given."""
+    """Sends `messages` round and round, `limit` of them in all if given."""
 
     def __init__(
         self,
@@ -39,19 +40,18 @@ class Publisher:
         confirm_window: int = 0,
         limit: int | None = None,
     ) -> None:
-        self._message_bytes = len(messages[0])
-        if any(len(message) != self._message_bytes for message in messages):
-            raise ValueError("messages of different sizes can't be counted by their bytes")
         self.confirms = Confirms() if confirm_window else None
         self._confirm_window = confirm_window
         if confirm_window:
             connection.select_confirms()
-        self._count = max(1, BATCH_BYTES // self._message_bytes)
-        if confirm_window:
-            self._count = min(self._count, max(1, confirm_window // 8))
-        self._count = max(self._count, len(messages))
-        self._batch = memoryview(b"".join(messages[n % len(messages)] for n in range(self._count)))
-        self._limit_bytes = None if limit is None else limit * self._message_bytes
+        self._cycle = Cycle(map(len, messages))
+        turn = b"".join(messages)
+        turns = max(1, BATCH_BYTES // len(turn))
+        if confirm_window:  # several batches must fit the window, or the broker would idle between them
+            turns = max(1, min(turns, confirm_window // (8 * len(messages))))
+        self._count = turns * len(messages)
+        self._batch = memoryview(turn * turns)
+        self._limit_bytes = None if limit is None else self._cycle.end(limit)
         self._sent_bytes = 0
         self._sock = connection.sock
         self._sock.setblocking(False)
@@ -61,7 +61,7 @@ class Publisher:
 
     @property
     def published(self) -> int:
-        return self._sent_bytes // self._message_bytes
+        return self._cycle.whole(self._sent_bytes)
 
     @property
     def confirmed(self) -> int:
@@ -69,8 +69,10 @@ class Publisher:
 
     def stop(self) -> int:
         """Send no more than the rest of a message that is half out; how many it will have been in all."""
-        total = -(-self._sent_bytes // self._message_bytes)
-        self._limit_bytes = total * self._message_bytes
+        total = self.published
+        if self._cycle.end(total) < self._sent_bytes:
+            total += 1
+        self._limit_bytes = self._cycle.end(total)
         return total
 
     def may_send(self, consumed: int, window: int) -> bool:
@@ -101,14 +103,23 @@ class Publisher:
 
 
 class Consumer:
-    """Consumes one queue and settles what comes; `received` messages so far."""
+    """Consumes one queue and settles what comes; `received` messages so far.
+
+    `content_bytes` are the sizes of the messages in turn when they differ; see `deliveries`.
+    """
 
     def __init__(
-        self, connection: Connection, queue: str, *, body_bytes: int, ack: Ack = Ack.NONE, prefetch: int = 0
+        self,
+        connection: Connection,
+        queue: str,
+        *,
+        body_bytes: int,
+        ack: Ack = Ack.NONE,
+        prefetch: int = 0,
+        content_bytes: Sequence[int] = (),
     ) -> None:
         self._sock = connection.sock
-        self.reader = DeliveryReader(self._sock, body_bytes)
-        self.received = 0
+        self.reader = DeliveryReader(self._sock, body_bytes, content_bytes)
         self._ack = ack
         self._unsent = b""
         if prefetch:
@@ -120,6 +131,10 @@ class Consumer:
         return self._sock.fileno()
 
     @property
+    def received(self) -> int:
+        return self.reader.received
+
+    @property
     def has_unsent(self) -> bool:
         return bool(self._unsent)
 
@@ -127,10 +142,9 @@ class Consumer:
         count = self.reader.read()
         if count:
             if self._ack is Ack.EACH:
-                self._unsent += wire.ack_each(self.received + 1, count)
+                self._unsent += wire.ack_each(self.received - count + 1, count)
             elif self._ack is Ack.RANGES:
-                self._unsent += wire.ack_range(self.received + count)
-            self.received += count
+                self._unsent += wire.ack_range(self.received)
             if self._unsent:
                 self.on_writable()
         return count

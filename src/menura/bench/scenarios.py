@@ -61,10 +61,16 @@ def _backlog_sizes(name: str, about: str, measure: Callable[[Settings], Result],
 _ALL = [
     Scenario("autoack-128", "one publisher, one consumer, auto-ack, 128 B", streams.auto_ack),
     Scenario("autoack-1k", "the same, 1 KiB", streams.auto_ack, {"body_bytes": 1024}),
+    Scenario("autoack-varied", "the same, 64 to 192 B, each with its own message id and time stamp", streams.varied),
     Scenario("ack-each-128", "every message acknowledged singly, prefetch 500", streams.ack_each),
     Scenario("confirms-128", "publisher confirms (2,000 open), acknowledgements in ranges", streams.confirms),
     Scenario("fanout-10", "a fanout exchange to 10 queues with 10 consumers; deliveries", streams.fanout),
-    Scenario("topic-1000", "a topic exchange with 1,000 bindings of which 3 match; deliveries", streams.topic),
+    Scenario(
+        "topic-1000",
+        "a topic exchange with 1,000 bindings of which 3 match, 256 routing keys in turn; deliveries",
+        streams.topic,
+    ),
+    Scenario("topic-1000-one-key", "the same with one routing key", streams.topic_one_key),
     Scenario(
         "closed-loop-100",
         "100 connections, each awaiting the confirm of one message",

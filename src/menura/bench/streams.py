@@ -6,6 +6,7 @@ loses some has no rate.
 """
 
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
@@ -20,20 +21,19 @@ from menura.bench.topology import Topology
 FANOUT_QUEUES = 10
 TOPIC_BINDINGS = 1_000
 TOPIC_KEYS = 256
+VARIED_MESSAGES = 256
 TOPIC_MATCHING = ("order.*.created", "order.#", "#.created")
 CONFIRM_WINDOW = 2_000
 
 
-def body(settings: Settings) -> bytes:
-    return b"x" * settings.body_bytes
-
-
-def props(settings: Settings) -> bytes:
-    return wire.properties(delivery_mode=2 if settings.durable else 1)
-
-
 def messages(settings: Settings, exchange: str, keys: Sequence[str]) -> list[bytes]:
-    return [wire.publish(exchange, key, body(settings), props(settings)) for key in keys]
+    """A message for each key, alike but for that."""
+    body, props = b"x" * settings.body_bytes, wire.properties(delivery_mode=_mode(settings))
+    return [wire.publish(exchange, key, body, props) for key in keys]
+
+
+def _mode(settings: Settings) -> int:
+    return 2 if settings.durable else 1
 
 
 def auto_ack(settings: Settings) -> Result:
@@ -46,6 +46,22 @@ def ack_each(settings: Settings) -> Result:
 
 def confirms(settings: Settings) -> Result:
     return _one_queue(settings, Ack.RANGES, prefetch=2_000, confirm_window=CONFIRM_WINDOW)
+
+
+def varied(settings: Settings) -> Result:
+    """No two neighbours alike: own id, own time stamp, lengths from half to one and a half of the size."""
+    now_s = int(time.time())
+    low, span = settings.body_bytes // 2, settings.body_bytes + 1
+    lengths = [low + number * 37 % span for number in range(VARIED_MESSAGES)]
+    own = [
+        wire.properties(delivery_mode=_mode(settings), message_id=str(uuid.uuid4()), timestamp_s=now_s + number)
+        for number in range(VARIED_MESSAGES)
+    ]
+    contents = [(b"x" * length, props) for length, props in zip(lengths, own, strict=True)]
+    with Topology(Address.parse(settings.url), durable=settings.durable) as topology:
+        queue = topology.queue()
+        prebuilt = [wire.publish("", queue, body, props) for body, props in contents]
+        return _stream(settings, prebuilt, [queue], content_bytes=[len(wire.content(*one)) for one in contents])
 
 
 def _one_queue(settings: Settings, ack: Ack, *, prefetch: int = 0, confirm_window: int = 0) -> Result:
@@ -71,6 +87,14 @@ def fanout(settings: Settings) -> Result:
 
 
 def topic(settings: Settings) -> Result:
+    return _topic(settings, TOPIC_KEYS)
+
+
+def topic_one_key(settings: Settings) -> Result:
+    return _topic(settings, 1)
+
+
+def _topic(settings: Settings, key_count: int) -> Result:
     """Three patterns match every key, on a queue each; the other bindings look alike and match none."""
     with Topology(Address.parse(settings.url), durable=settings.durable) as topology:
         exchange = topology.exchange("topic")
@@ -80,7 +104,7 @@ def topic(settings: Settings) -> Result:
         for number in range(TOPIC_BINDINGS - len(TOPIC_MATCHING)):
             shape = ("order.{:06d}.deleted", "invoice.{:06d}.*", "#.{:06d}.paid")[number % 3]
             topology.bind(queues[number % 3], exchange, shape.format(number))
-        keys = [key + ".created" for key in wire.keys_of("order.", TOPIC_KEYS)]
+        keys = [key + ".created" for key in wire.keys_of("order.", key_count)]
         return _stream(settings, messages(settings, exchange, keys), queues)
 
 
@@ -92,6 +116,7 @@ def _stream(
     ack: Ack = Ack.NONE,
     prefetch: int = 0,
     confirm_window: int = 0,
+    content_bytes: Sequence[int] = (),
 ) -> Result:
     address = Address.parse(settings.url)
     with ExitStack() as stack:
@@ -102,6 +127,7 @@ def _stream(
                 body_bytes=settings.body_bytes,
                 ack=ack,
                 prefetch=prefetch,
+                content_bytes=content_bytes,
             )
             for queue in queues
         ]

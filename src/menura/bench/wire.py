@@ -173,5 +173,5 @@ def close_reason(data: bytes | memoryview) -> str | None:
 
 
 def keys_of(prefix: str, count: int) -> Sequence[str]:
-    """Routing keys of one length, so that every delivery has the same size."""
+    """Different routing keys of one length, so that every delivery has the same size."""
     return [f"{prefix}{number:06d}" for number in range(count)]

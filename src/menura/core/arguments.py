@@ -17,6 +17,7 @@ Arguments = Mapping[str, bytes]
 _INTEGERS = frozenset(
     ("byte", "unsignedbyte", "short", "unsignedshort", "signedint", "unsignedint", "long", "timestamp")
 )
+CLASSIC = fields.encode_value("classic")
 EXPIRES_MS_MAX = 10 * 365 * 24 * 3600 * 1000
 
 
@@ -57,15 +58,17 @@ def require_equal_arguments(
     """Refuse a second declaration whose known arguments differ; integers compare by value, whatever their
     width."""
     for name in QUEUE_ARGUMENTS if names is None else names:
-        if not _same(received.get(name), current.get(name)):
+        new, old = received.get(name), current.get(name)
+        if not _same(new, old):
+            describe = _described if new is None or old is None else _brief
             raise PreconditionFailed(
-                f"inequivalent arg '{name}' for {what}: "
-                f"received {_described(received.get(name))} but current is {_described(current.get(name))}"
+                f"inequivalent arg '{name}' for {what}: received {describe(new)} but current is {describe(old)}"
             )
 
 
 def _same(one: bytes | None, other: bytes | None) -> bool:
-    if one == other:
+    """Equal, integers by value; the type classic is the same as no type."""
+    if one == other or {one, other} == {None, CLASSIC}:
         return True
     if one is None or other is None:
         return False
@@ -81,11 +84,16 @@ def _plain(value: str | bool) -> str:
 def _described(raw: bytes | None) -> str:
     if raw is None:
         return "none"
-    return f"the value '{_shown(fields.decode_value(raw))}' of type '{fields.type_name(raw)}'"
+    return f"the value {_brief(raw)} of type '{fields.type_name(raw)}'"
 
 
-def _shown(value: Any) -> Any:
-    return str(value).lower() if isinstance(value, bool) else value
+def _brief(raw: bytes | None) -> str:
+    return "none" if raw is None else f"'{shown(fields.decode_value(raw))}'"
+
+
+def shown(value: Any) -> str:
+    """A value as error texts print it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 # -- validity ------------------------------------------------------------------------------------------------
@@ -98,13 +106,13 @@ None."""
 def _integer(low: int = 0, high: int | None = None) -> Check:
     def check(kind: str, value: Any, _: Arguments) -> str | None:
         if kind not in _INTEGERS:
-            return f"{{unacceptable_type,{kind}}}"
-        if value < 0:
+            return f'"expected integer, got {kind}"'
+        if value < min(low, 0):
             return f"{{value_negative,{value}}}"
         if value < low:
             return f"{{value_zero,{value}}}"
         if high is not None and value > high:
-            return f"{{value_too_big,{value}}}"
+            return f"{{value_too_large,{value}}}"
         return None
 
     return check
@@ -114,9 +122,14 @@ def _string(*allowed: str, otherwise: str = "") -> Check:
     def check(kind: str, value: Any, _: Arguments) -> str | None:
         if kind != "longstr":
             return f"{{unacceptable_type,{kind}}}"
-        return otherwise if allowed and value not in allowed else None
+        return otherwise.format(value) if allowed and value not in allowed else None
 
     return check
+
+
+def _version(kind: str, value: Any, arguments: Arguments) -> str | None:
+    wrong = _integer()(kind, value, arguments)
+    return wrong or (None if value in (1, 2) else f"\"unsupported queue version '{value}'\"")
 
 
 def _boolean(kind: str, value: Any, _: Arguments) -> str | None:
@@ -146,16 +159,32 @@ QUEUE_ARGUMENTS: dict[str, Check] = {
     "x-max-length-bytes": _integer(),
     "x-max-priority": _priority,
     "x-overflow": _string("drop-head", "reject-publish", "reject-publish-dlx", otherwise="invalid_overflow"),
-    "x-queue-mode": _string("default", "lazy", otherwise="invalid_queue_mode"),
-    "x-queue-version": _integer(),
-    "x-queue-type": _string("classic", otherwise="unsupported_queue_type"),
+    "x-queue-mode": _string("default", "lazy", otherwise="\"unsupported queue mode '{}'\""),
+    "x-queue-version": _version,
+    "x-queue-type": _string("classic", "quorum", otherwise="\"unsupported queue type '{}'\""),
     "x-single-active-consumer": _boolean,
 }
 
 
+# Arguments that only other types of queue have.
+NOT_CLASSIC = (
+    "x-max-in-memory-length", "x-max-in-memory-bytes", "x-delivery-limit", "x-dead-letter-strategy",
+    "x-quorum-initial-group-size", "x-max-age", "x-stream-max-segment-size-bytes", "x-initial-cluster-size",
+)  # fmt: skip
+
+
 def check_queue_arguments(what: str, arguments: Arguments) -> None:
     """Refuse a declaration with an argument of a wrong type or out of range."""
-    for name, check in QUEUE_ARGUMENTS.items():
+    _require_string("x-dead-letter-exchange", what, arguments)
+    if text(arguments, "x-queue-type") in (None, "classic"):
+        for name in NOT_CLASSIC:
+            if name in arguments:
+                raise PreconditionFailed(f"invalid arg '{name}' for {what} of queue type rabbit_classic_queue")
+    _check(what, arguments, QUEUE_ARGUMENTS)
+
+
+def _check(what: str, arguments: Arguments, checks: Mapping[str, Check]) -> None:
+    for name, check in checks.items():
         raw = arguments.get(name)
         if raw is not None:
             wrong = check(fields.type_name(raw), fields.decode_value(raw), arguments)
@@ -164,9 +193,16 @@ def check_queue_arguments(what: str, arguments: Arguments) -> None:
 
 
 def check_exchange_arguments(name: str, vhost: str, arguments: Arguments) -> None:
-    raw = arguments.get("alternate-exchange")
+    """Refuse a declaration with an alternate exchange that is no name."""
+    _require_string("alternate-exchange", f"exchange '{name}' in vhost '{vhost}'", arguments)
+
+
+def check_consumer_arguments(what: str, arguments: Arguments) -> None:
+    """Refuse a subscription to `what` with an argument of a wrong type."""
+    _check(what, arguments, {"x-priority": _integer(-(1 << 63)), "x-cancel-on-ha-failover": _boolean})
+
+
+def _require_string(name: str, what: str, arguments: Arguments) -> None:
+    raw = arguments.get(name)
     if raw is not None and fields.type_name(raw) != "longstr":
-        raise PreconditionFailed(
-            f"invalid arg 'alternate-exchange' for exchange '{name}' in vhost '{vhost}': "
-            f"{{unacceptable_type,{fields.type_name(raw)}}}"
-        )
+        raise PreconditionFailed(f"invalid type '{fields.type_name(raw)}' for arg '{name}' in {what}")

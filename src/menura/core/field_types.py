@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from struct import Struct
-from typing import NamedTuple, Union
+from typing import NamedTuple, TypeAlias
 
-Value = Union[  # noqa: UP007 - a recursive alias needs the form that takes names as strings
-    None, bool, int, float, Decimal, str, bytes, datetime, Mapping[str, "Value"], Sequence["Value"]
-]
+Value: TypeAlias = (
+    bool | int | float | Decimal | str | bytes | datetime | Mapping[str, "Value"] | Sequence["Value"] | None
+)
 """What a field is in Python. `bytes` stands for text that is not UTF-8 and for binary."""
 
 

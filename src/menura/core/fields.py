@@ -43,7 +43,6 @@ EMPTY_TABLE = b"\x00\x00\x00\x00"
 
 _KEY_OCTETS_MAX = 255
 _UINT32_MAX = 0xFFFF_FFFF
-_UINT64_MAX = 0xFFFF_FFFF_FFFF_FFFF
 _INT32 = range(-(2**31), 2**31)
 _INT64 = range(-(2**63), 2**63)
 _SCALE_MAX = 255
@@ -51,6 +50,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
 
 _UINT32 = Struct(">I")
+_DOUBLE = Struct(">d")
 _LAYOUTS = {kind.tag[0]: kind.layout for kind in FIELD_TYPES}
 _NAMES = {kind.tag[0]: kind.name for kind in FIELD_TYPES}
 
@@ -209,7 +209,7 @@ def _encode_value(value: Value, depth: int) -> bytes:
     if value is None:
         return b"V"
     if isinstance(value, float):
-        return b"d" + Struct(">d").pack(value)
+        return b"d" + _DOUBLE.pack(value)
     if isinstance(value, datetime):
         return b"T" + _encode_timestamp(value)
     if isinstance(value, Decimal):
@@ -233,8 +233,8 @@ def _encode_int(value: int) -> bytes:
 
 def _encode_timestamp(value: datetime) -> bytes:
     aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
-    seconds = (aware - _EPOCH) // _SECOND
-    if not 0 <= seconds <= _UINT64_MAX:
+    seconds: int = (aware - _EPOCH) // _SECOND
+    if seconds < 0:
         raise FieldError("timestamp before 1970")
     return seconds.to_bytes(8, "big")
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from menura.core import fields
+from menura.core.arguments import shown
 from menura.core.errors import PreconditionFailed
 
 X_MATCH_KINDS = ("all", "any", "all-with-x", "any-with-x")
@@ -45,10 +46,12 @@ def x_match(arguments: Mapping[str, bytes]) -> str:
     value = fields.decode_value(raw)
     if not isinstance(value, str):
         raise PreconditionFailed(
-            f"Invalid x-match field type {fields.type_name(raw)} (value {value}); expected longstr"
+            f"Invalid x-match field type {fields.type_name(raw)} (value {shown(value)}); expected longstr"
         )
     if value not in X_MATCH_KINDS:
-        raise PreconditionFailed(f"Invalid x-match field value '{value}'; expected all, any, all-with-x, or any-with-x")
+        raise PreconditionFailed(
+            f'Invalid x-match field value <<"{value}">>; expected all, any, all-with-x, or any-with-x'
+        )
     return value
 
 

@@ -1,24 +1,26 @@
 """The properties of a message: fourteen optional fields in one block of bytes.
 
-The block begins with a 16-bit flag word: from the highest bit down, one bit for each field that follows, in the order of
-PROPERTIES; the lowest bit says that another flag word follows (no field is defined there, so it must be empty). The fields lie
-one after another without padding: short strings (an octet of length, UTF-8), one field table, octets, a 64-bit time.
+The block begins with a 16-bit flag word: from the highest bit down, one bit for each field that follows, in the order
+of PROPERTIES; the lowest bit says that another flag word follows (no field is defined there, so it must be empty). The
+fields lie one after another without padding: short strings (an octet of length, UTF-8), one field table, octets, a
+64-bit time.
 
-A message keeps its block as it came, since most are only passed on. Hence the readers here that skip to a single field, and
-`replace_field`, which rewrites one and leaves every other octet alone. `Properties` is the decoded whole, for whoever shows a
-message to people or speaks a protocol with other headers. Skipping checks lengths and flags but not the UTF-8 of what is skipped;
-reading checks what it reads. The bytes come from a peer: all that can be raised is PropertiesError, after linear time.
+A message keeps its block as it came, since most are only passed on. Hence the readers here that skip to a single
+field, and
+`replace_field`, which rewrites one and leaves every other octet alone. `Properties` is the decoded whole, for whoever
+shows a message to people or speaks a protocol with other headers. Skipping checks lengths and flags but not the UTF-8
+of what is skipped; reading checks what it reads. The bytes come from a peer: all that can be raised is
+PropertiesError, after linear time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from struct import Struct
-from typing import Union
 
 from .fields import FieldError, Value, decode_table, encode_table
 
-Field = Union[str, int, bytes]
+Field = str | int | bytes
 """A single field: text, a number, or the headers as an encoded table with its length."""
 
 TEXT, TABLE, OCTET, TIME = "text", "table", "octet", "time"

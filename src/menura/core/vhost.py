@@ -96,8 +96,6 @@ class VHost:
     ) -> Exchange:
         """Create an exchange, or make sure that the one of this name is the same."""
         arguments = arguments or {}
-        if kind not in KINDS:
-            raise PreconditionFailed(f"invalid exchange type '{kind}'")
         existing = self.exchanges.get(name)
         if existing is not None:
             what = f"exchange '{name}' in vhost '{self.name}'"
@@ -116,7 +114,7 @@ class VHost:
             auto_delete=auto_delete,
             internal=internal,
             arguments=arguments,
-            alternate=text(arguments, "alternate-exchange"),
+            alternate=text(arguments, "alternate-exchange") or None,
         )
         self.exchanges[name] = exchange
         self.version += 1
@@ -173,8 +171,8 @@ class VHost:
             check_queue_arguments(what, arguments)
             require_equal_arguments(what, arguments, existing.arguments)
             return existing
-        if name.startswith(RESERVED_PREFIX) and not reserved:
-            raise AccessRefused(f"queue name '{name}' contains reserved prefix 'amq.*'")
+        if not reserved:
+            self.check_queue_name(name)
         check_queue_arguments(what, arguments)
         queue = Queue(
             self,
@@ -188,6 +186,11 @@ class VHost:
         self.queues[name] = queue
         self.version += 1
         return queue
+
+    def check_queue_name(self, name: str) -> None:
+        """Refuse names that only the broker may give, unless there is such a queue."""
+        if name.startswith(RESERVED_PREFIX) and name not in self.queues:
+            raise AccessRefused(f"queue name '{name}' contains reserved prefix 'amq.*'")
 
     def delete_queue(self, queue: Queue, *, if_unused: bool = False, if_empty: bool = False) -> int:
         """Delete a queue; the number of messages that waited in it."""
@@ -231,7 +234,7 @@ class VHost:
 
     def bind(self, source: str, destination: Exchange | Queue, key: str, arguments: Arguments) -> None:
         """Route what reaches `source` and fits key or arguments to `destination` as well."""
-        exchange = self._bindable(source, destination)
+        exchange = self.exchange(source)
         exchange.check(arguments)
         identity = binding_identity(exchange, destination, key, arguments)
         if identity in self.bindings:
@@ -246,15 +249,11 @@ class VHost:
 
     def unbind(self, source: str, destination: Exchange | Queue, key: str, arguments: Arguments) -> None:
         """Undo `bind`. A binding that does not exist is as good as removed."""
-        exchange = self._bindable(source, destination)
-        binding = self.bindings.get(binding_identity(exchange, destination, key, arguments))
-        if binding is not None:
-            self._remove_binding(binding)
-
-    def _bindable(self, source: str, destination: Exchange | Queue) -> Exchange:
-        if not source or (isinstance(destination, Exchange) and not destination.name):
-            raise AccessRefused("operation not permitted on the default exchange")
-        return self.exchange(source)
+        exchange = self.exchanges.get(source)
+        if exchange is not None:
+            binding = self.bindings.get(binding_identity(exchange, destination, key, arguments))
+            if binding is not None:
+                self._remove_binding(binding)
 
     def _remove_binding(self, binding: Binding) -> None:
         if self.bindings.pop(binding.identity, None) is None:

@@ -64,14 +64,11 @@ class Channel:
                 self.session.forget_channel(self)
             elif name == "channel.close":
                 self.send("channel.close-ok")
-                self.session.forget_channel(self)
+            elif name == "channel.open":
+                raise _unexpected(name, method.ids)
             return
         if self.content is not None:
-            raise AmqpError(
-                "UNEXPECTED_FRAME",
-                f"expected content {self.content.expects}, got non content frame instead",
-                method.ids,
-            )
+            raise self.content.unexpected
         if name == "channel.close":
             self.send_confirms()
             self.shut()
@@ -240,4 +237,4 @@ class Channel:
 def _unexpected(name: str, ids: Ids) -> AmqpError:
     if name == "channel.open":
         return AmqpError("CHANNEL_ERROR", "second 'channel.open' seen", ids)
-    return AmqpError("COMMAND_INVALID", f"unimplemented method {name}", ids)
+    return AmqpError("COMMAND_INVALID", "unimplemented method", ids)

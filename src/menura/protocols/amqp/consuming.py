@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from menura.core import fields
 from menura.core.access import Verb
-from menura.core.arguments import number
+from menura.core.arguments import check_consumer_arguments, number
 from menura.core.consumer import Consumer, Limit
 from menura.core.errors import NotFound, PreconditionFailed
 from menura.core.ledger import UnknownTag
@@ -49,13 +48,14 @@ def basic_consume(channel: Channel, method: Any) -> None:
     session.access.require(Verb.READ, "queue", name)
     queue = session.vhost.queue(name, session)
     arguments = method.arguments.raw_items()
+    check_consumer_arguments(f"queue '{name}' in vhost '{session.vhost.name}'", arguments)
     consumer = Consumer(
         tag,
         queue,
         channel,
         settles=not method.no_ack,
         exclusive=method.exclusive,
-        priority=_priority(arguments),
+        priority=number(arguments, "x-priority") or 0,
         prefetch=channel.prefetch,
         limit=channel.limit,
         arguments=arguments,
@@ -68,16 +68,6 @@ def _start(channel: Channel, consumer: Consumer, method: Any) -> None:
     channel.consumers[consumer.tag] = consumer
     if not method.nowait:
         channel.send("basic.consume-ok", consumer_tag=consumer.tag)
-
-
-def _priority(arguments: dict[str, bytes]) -> int:
-    raw = arguments.get("x-priority")
-    if raw is None:
-        return 0
-    value = number(arguments, "x-priority")
-    if value is None:
-        raise PreconditionFailed(f"invalid arg 'x-priority': {{unacceptable_type,{fields.type_name(raw)}}}")
-    return value
 
 
 def _consume_replies(channel: Channel, method: Any, tag: str) -> None:
@@ -192,7 +182,6 @@ METHODS: dict[str, Callable[[Channel, Any], None]] = {
     "basic.qos": basic_qos,
     "basic.consume": basic_consume,
     "basic.cancel": basic_cancel,
-    "basic.cancel-ok": lambda channel, method: None,
     "basic.get": basic_get,
     "basic.ack": basic_ack,
     "basic.nack": basic_nack,

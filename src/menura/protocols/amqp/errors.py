@@ -61,6 +61,24 @@ _NAMES: dict[type[Exception], str] = {
 REASONS = tuple(_NAMES)
 
 
+def shown(octets: bytes) -> str:
+    """Octets as RabbitMQ prints them, cut to what a reply text has room for."""
+    octets = octets[:60]
+    if octets and all(32 <= octet < 127 for octet in octets):
+        return f'<<"{octets.decode()}">>'
+    return f"<<{','.join(map(str, octets))}>>"
+
+
+def unknown(kind: int, payload: bytes, why: str = "unknown_frame") -> AmqpError:
+    """A frame that is none."""
+    return AmqpError("FRAME_ERROR", f"type {kind}, all octets = {shown(payload)}: {why}")
+
+
+def unexpected(kind: int, payload: bytes) -> AmqpError:
+    """A frame on a channel where it cannot be."""
+    return AmqpError("UNEXPECTED_FRAME", f"type {kind}, all octets = {shown(payload)}")
+
+
 def translate(reason: Exception, method: Ids = NO_METHOD, channel: Channel | None = None) -> AmqpError:
     """The protocol's error for one of the `REASONS`, charged to a channel."""
     error = AmqpError(_NAMES[type(reason)], str(reason), method)

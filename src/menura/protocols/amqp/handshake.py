@@ -55,7 +55,7 @@ class Handshake:
             offered.append("EXTERNAL")
         return " ".join(offered)
 
-    def start(self, older: bool) -> bytes:
+    def start(self) -> bytes:
         """The first frame, connection.start."""
         identity = self.identity
         properties: dict[str, Any] = {

@@ -7,12 +7,14 @@ octets of the frame to it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from menura.core import content as packed
 from menura.core import fields, properties
 from menura.core.access import Verb
+from menura.core.arguments import EXPIRES_MS_MAX
 from menura.core.errors import PreconditionFailed
 from menura.core.routing import Route
 from menura.core.run import Run
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from menura.protocols.amqp.session import Session
 
 PUBLISH = (60, 40)
+_INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
 class Target:
@@ -55,6 +58,8 @@ class Target:
             if flags & 0x4000:
                 at += 1 + block[at]
             if flags & 0x1000:
+                if not 1 <= block[at] <= 2:
+                    return None
                 persistent = block[at] == 2
                 at += 1
             if flags & 0x0800:
@@ -150,8 +155,10 @@ def publish_special(channel: Channel, target: Target, content: bytes) -> None:
     route = target.route
     if known.user_id is not None and known.user_id != channel.session.user:
         _check_user_id(channel, known.user_id)
-    if known.expiration is not None and not _is_expiration(known.expiration):
-        raise PreconditionFailed(f"invalid expiration '{known.expiration}'")
+    if known.delivery_mode not in (None, 1, 2):
+        raise PreconditionFailed(f"invalid message: {{delivery_mode_unknown,{known.delivery_mode}}}")
+    if known.expiration:
+        _check_expiration(known.expiration)
     changed = block
     if known.headers and ("CC" in known.headers or "BCC" in known.headers):
         route = _copied(channel, target, known.headers)
@@ -172,8 +179,19 @@ def _check_user_id(channel: Channel, user_id: str) -> None:
         raise PreconditionFailed(f"user_id property set to '{user_id}' but authenticated user was '{user}'")
 
 
-def _is_expiration(text: str) -> bool:
-    return text.isascii() and text.isdigit() and int(text) < 1 << 32
+def _check_expiration(text: str) -> None:
+    found = _INTEGER.match(text)
+    if found is None:
+        wrong = "no_integer"
+    elif found.end() < len(text):
+        wrong = f'{{leftover_string,"{text[found.end() :]}"}}'
+    elif (milliseconds := int(text)) < 0:
+        wrong = f"{{value_negative,{milliseconds}}}"
+    elif milliseconds > EXPIRES_MS_MAX:
+        wrong = f"{{value_too_large,{milliseconds}}}"
+    else:
+        return
+    raise PreconditionFailed(f"invalid expiration '{text}': {wrong}")
 
 
 def _copied(channel: Channel, target: Target, headers: Mapping[str, Any]) -> Route:
@@ -182,7 +200,8 @@ def _copied(channel: Channel, target: Target, headers: Mapping[str, Any]) -> Rou
     for name in ("CC", "BCC"):
         values = headers.get(name, [])
         if not isinstance(values, list):
-            raise PreconditionFailed(f"invalid {name} header: not an array")
+            kind = fields.type_name(fields.encode_value(values))
+            raise PreconditionFailed(f'invalid message: {{unacceptable_type_in_header,"{name}",{kind}}}')
         keys += [value for value in values if isinstance(value, str)]
     route = target.route
     session = channel.session
@@ -199,7 +218,7 @@ def _without_bcc(block: bytes) -> bytes:
     if "BCC" not in table:
         return block
     del table["BCC"]
-    return properties.replace_headers(block, fields.pack_raw_table(table) if table else None)
+    return properties.replace_headers(block, fields.pack_raw_table(table))
 
 
 def send_returns(channel: Channel, route: Route, contents: Sequence[bytes]) -> None:
@@ -220,6 +239,10 @@ def send_returns(channel: Channel, route: Route, contents: Sequence[bytes]) -> N
 # -- content in pieces ---------------------------------------------------------------------------------------
 
 
+EXPECTED_HEADER = "expected content header for class 60, got non content header frame instead"
+EXPECTED_BODY = "expected content body, got non content body frame instead"
+
+
 class Content:
     """A message whose frames arrive one by one."""
 
@@ -232,16 +255,15 @@ class Content:
         self.body_bytes = self.missing_bytes = 0
 
     @property
-    def expects(self) -> str:
-        return "header" if self.properties is None else "body"
+    def unexpected(self) -> AmqpError:
+        """The error of a frame that is not the one expected now."""
+        return AmqpError("UNEXPECTED_FRAME", EXPECTED_HEADER if self.properties is None else EXPECTED_BODY, PUBLISH)
 
     def header(self, channel: Channel, payload: bytes) -> None:
         """A content header frame (specification section 4.2.6.1)."""
         class_id = int.from_bytes(payload[:2], "big")
         if self.properties is not None:
-            raise AmqpError("UNEXPECTED_FRAME", "expected content body, got non content body frame instead", PUBLISH)
-        if len(payload) < 14:
-            raise AmqpError("FRAME_ERROR", "content header is too short", fatal=True)
+            raise AmqpError("UNEXPECTED_FRAME", EXPECTED_BODY, PUBLISH)
         if class_id != PUBLISH[0]:
             raise AmqpError(
                 "UNEXPECTED_FRAME",
@@ -268,7 +290,7 @@ class Content:
         if self.properties is None:
             raise AmqpError(
                 "UNEXPECTED_FRAME",
-                f"expected content header for class {PUBLISH[0]}, got non content header frame instead",
+                EXPECTED_HEADER,
                 PUBLISH,
             )
         self.missing_bytes -= len(payload)

@@ -21,10 +21,10 @@ import struct
 from typing import TYPE_CHECKING
 
 from menura.core.run import Run
-from menura.protocols.amqp.errors import AmqpError
+from menura.protocols.amqp.errors import unknown
 from menura.protocols.amqp.limits import FRAME_BYTES_TOLERANCE
 from menura.protocols.amqp.publishing import learn
-from menura.protocols.amqp.spec import FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_METHOD
+from menura.protocols.amqp.spec import FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_METHOD, FRAME_OVERHEAD_BYTES
 
 if TYPE_CHECKING:
     from menura.protocols.amqp.channel import Channel
@@ -48,18 +48,14 @@ def receive_frames(session: Session, data: bytes) -> int:
     Raises AmqpError with `session.position` set to the octets used up until then.
     """
     publishes = session.publishes
-    frame_bytes_max = session.frame_bytes_max + FRAME_BYTES_TOLERANCE
+    payload_bytes_max = session.frame_bytes_max - FRAME_OVERHEAD_BYTES
     position = 0
     end = len(data)
     while end - position >= 8:
         kind, number, size = _lead(data, position)
-        if size + 8 > frame_bytes_max:
+        if size > payload_bytes_max + FRAME_BYTES_TOLERANCE:
             session.position = end
-            raise AmqpError(
-                "FRAME_ERROR",
-                f"frame of {size + 8} octets is larger than frame_max {frame_bytes_max - 8}",
-                fatal=True,
-            )
+            raise unknown(kind, b"", f"{{frame_too_large,{size},{payload_bytes_max}}}")
         stop = position + size + 8
         if stop > end:
             session.needed_bytes = size + 8
@@ -67,7 +63,8 @@ def receive_frames(session: Session, data: bytes) -> int:
             return position
         if data[stop - 1] != FRAME_END:
             session.position = end
-            raise AmqpError("FRAME_ERROR", f"frame does not end with {FRAME_END:#x}", fatal=True)
+            payload = data[position + 7 : stop - 1]
+            raise unknown(kind, payload, f"{{invalid_frame_end_marker,{data[stop - 1]}}}")
         if kind == FRAME_METHOD:
             target = publishes.get(data[position:stop])
             if target is not None and target.version == session.access.version:

@@ -16,15 +16,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from menura.core.access import Access
-from menura.core.errors import Refusal
 from menura.core.node import Node
 from menura.protocols.amqp import wire
 from menura.protocols.amqp.channel import Channel
-from menura.protocols.amqp.errors import REASONS, AmqpError, DisconnectError, translate
+from menura.protocols.amqp.errors import REASONS, AmqpError, DisconnectError, shown, translate, unexpected, unknown
 from menura.protocols.amqp.handshake import OLDER_HEADER, Handshake
 from menura.protocols.amqp.limits import AmqpLimits, Identity, Peer
 from menura.protocols.amqp.receiving import receive_frames
-from menura.protocols.amqp.spec import FRAME_BODY, FRAME_HEADER, FRAME_HEARTBEAT, PROTOCOL_HEADER
+from menura.protocols.amqp.spec import FRAME_BODY, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD, PROTOCOL_HEADER
 from menura.protocols.amqp.wire import WireError
 
 if TYPE_CHECKING:
@@ -135,17 +134,16 @@ class Session:
     def _protocol_header(self, data: bytes) -> int:
         self.position = 0
         size = len(PROTOCOL_HEADER)
+        if len(data) < size:
+            return 0
         header = data[:size]
-        older = header == OLDER_HEADER
-        if not PROTOCOL_HEADER.startswith(header) and not OLDER_HEADER.startswith(header):
+        if header not in (PROTOCOL_HEADER, OLDER_HEADER):
             self.send(PROTOCOL_HEADER)
             self.closing = True
             self.log("warning", f"{self.name}: closed: not the protocol's header: {header!r}")
             return len(data)
-        if len(header) < size:
-            return 0
         assert self.handshake is not None
-        self.send(self.handshake.start(older))
+        self.send(self.handshake.start())
         self.consume = self._frames
         self.needed_bytes = 8
         return size + self._frames(data[size:])
@@ -162,7 +160,7 @@ class Session:
             self._connection_method(method)
             return
         if self.handshake is not None:
-            raise AmqpError("CHANNEL_ERROR", "expected channel 0 while the connection is not open", method.ids)
+            raise unexpected(FRAME_METHOD, payload)
         channel = self.channels.get(number)
         if channel is None:
             if method.name != "channel.open":
@@ -181,22 +179,18 @@ class Session:
 
     def content(self, kind: int, number: int, payload: bytes) -> None:
         """Take a frame that is no method: heartbeat, content header, content body."""
-        if kind == FRAME_HEARTBEAT:
-            if number:
-                raise AmqpError("UNEXPECTED_FRAME", f"heartbeat on channel {number}", fatal=True)
+        malformed = (kind == FRAME_HEARTBEAT and payload) or (kind == FRAME_HEADER and len(payload) < 14)
+        if malformed or kind not in (FRAME_HEADER, FRAME_BODY, FRAME_HEARTBEAT):
+            raise unknown(kind, payload)
+        if self.close_sent or (kind == FRAME_HEARTBEAT and not number):
             return
-        if kind not in (FRAME_HEADER, FRAME_BODY):
-            raise AmqpError("FRAME_ERROR", f"unknown frame type {kind}", fatal=True)
-        if self.close_sent:
-            return
+        if kind == FRAME_HEARTBEAT or not number:
+            raise unexpected(kind, payload)
         channel = self.channels.get(number)
-        if channel is None:
-            raise AmqpError("CHANNEL_ERROR" if number else "UNEXPECTED_FRAME", "expected 'channel.open'")
-        if channel.closing:
+        if channel is not None and channel.closing:
             return
-        if channel.content is None:
-            what = "header" if kind == FRAME_HEADER else "body"
-            raise AmqpError("UNEXPECTED_FRAME", f"expected method frame, got content {what} frame instead")
+        if channel is None or channel.content is None:
+            raise AmqpError("UNEXPECTED_FRAME", "expected method frame, got non method frame instead")
         take = channel.content.header if kind == FRAME_HEADER else channel.content.body
         take(channel, payload)
 
@@ -261,10 +255,7 @@ class Session:
         self.log("info", f"{self.name}: opened")
 
     def _update_secret(self, method: Any) -> None:
-        try:
-            self.node.users.authenticate(self.user, method.new_secret.decode(errors="replace"))
-        except Refusal:
-            raise AmqpError("NOT_ALLOWED", "New secret was refused by one of the backends", method.ids) from None
+        """A password says who connects, not how long: there is nothing to renew, and so nothing to refuse."""
         self.send(wire.frame(0, "connection.update-secret-ok"))
 
     # -- output ----------------------------------------------------------------------------------------------
@@ -362,20 +353,11 @@ class Session:
         if self.close_sent:
             self.closing = True
             return
-        if self.handshake is not None and self.handshake.state == "START_OK" and not self._may_answer(error):
+        if self.handshake is not None and not self.handshake.user and error.name != "ACCESS_REFUSED":
+            # Strangers are not told what was wrong, unless it was their password.
             self.close_later()
             return
         self.close(error)
-
-    def _may_answer(self, error: AmqpError) -> bool:
-        """Before the client has said anything, only errors about what it said are answered."""
-        return error.name in (
-            "ACCESS_REFUSED",
-            "COMMAND_INVALID",
-            "SYNTAX_ERROR",
-            "CHANNEL_ERROR",
-            "FRAME_ERROR",
-        )
 
     def close(self, error: AmqpError) -> None:
         """Send connection.close and wait for its answer."""
@@ -431,8 +413,13 @@ class Session:
 
 def decode(payload: bytes) -> Any:
     """A method frame's payload as the method's arguments."""
+    if len(payload) < 4:
+        raise unknown(FRAME_METHOD, payload)
     try:
         return wire.decode_method(payload)[1]
     except WireError as error:
-        name = "COMMAND_INVALID" if error.kind.startswith("unknown") else "SYNTAX_ERROR"
-        raise AmqpError(name, str(error), error.ids, fatal=True) from None
+        if error.kind.startswith("unknown"):
+            raise AmqpError("COMMAND_INVALID", "unimplemented method", error.ids) from None
+        if error.kind == "bad-utf8":
+            raise AmqpError("FRAME_ERROR", "Malformed UTF-8 in shortstr") from None
+        raise AmqpError("FRAME_ERROR", f"cannot decode {shown(payload[4:])}", error.ids) from None

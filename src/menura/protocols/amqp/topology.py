@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from menura.core.access import Verb
 from menura.core.arguments import text
-from menura.core.errors import AccessRefused
-from menura.core.exchange import Exchange
+from menura.core.errors import AccessRefused, PreconditionFailed
+from menura.core.exchange import KINDS, Exchange
 from menura.core.queue import Queue
 from menura.protocols.amqp.consuming import REPLY_TO, passive_reply_queue
 from menura.protocols.amqp.errors import AmqpError
@@ -28,6 +28,8 @@ def exchange_declare(channel: Channel, method: Any) -> None:
     if method.passive:
         session.vhost.exchange(name)
     else:
+        if method.type not in KINDS:
+            raise PreconditionFailed(f"invalid exchange type '{method.type}'")
         access = session.access
         access.require(Verb.CONFIGURE, "exchange", name)
         arguments = method.arguments.raw_items()
@@ -68,7 +70,7 @@ def queue_declare(channel: Channel, method: Any) -> None:
         passive_reply_queue(channel, name)
         channel.send("queue.declare-ok", queue=name, message_count=0, consumer_count=1)
         return
-    queue = channel.queue(name) if method.passive else _declare(channel, method, name)
+    queue = channel.session.vhost.queue(name, channel.session) if method.passive else _declare(channel, method, name)
     channel.queue_name = queue.name
     if not method.nowait:
         channel.send(
@@ -84,6 +86,8 @@ def _declare(channel: Channel, method: Any, name: str) -> Queue:
     reserved = not name
     name = name or session.node.unique_name("amq.gen-")
     access = session.access
+    if not reserved:
+        session.vhost.check_queue_name(name)
     access.require(Verb.CONFIGURE, "queue", name)
     arguments = method.arguments.raw_items()
     dead_letter = text(arguments, "x-dead-letter-exchange")
@@ -129,51 +133,64 @@ def queue_purge(channel: Channel, method: Any) -> None:
 
 
 def queue_bind(channel: Channel, method: Any) -> None:
-    _change_queue_binding(channel, method, channel.session.vhost.bind)
+    name, key = _queue_binding(channel, method)
+    vhost = channel.session.vhost
+    vhost.exchange(method.exchange)
+    vhost.bind(method.exchange, vhost.queue(name, channel.session), key, method.arguments.raw_items())
     if not method.nowait:
         channel.send("queue.bind-ok")
 
 
 def queue_unbind(channel: Channel, method: Any) -> None:
-    _change_queue_binding(channel, method, channel.session.vhost.unbind)
+    name, key = _queue_binding(channel, method)
+    queue = channel.session.vhost.queues.get(name)
+    if queue is not None:
+        channel.session.vhost.unbind(method.exchange, queue, key, method.arguments.raw_items())
     channel.send("queue.unbind-ok")
 
 
-def _change_queue_binding(channel: Channel, method: Any, change: Callable[..., None]) -> None:
+def _queue_binding(channel: Channel, method: Any) -> tuple[str, str]:
+    """Queue and key that a bind or unbind means, once it is permitted."""
     name = channel.queue_or_last(method.queue.translate(_STRIPPED))
     # Without a queue and a key, the last queue's name is both (specification, queue.bind, "routing-key").
     key = name if not method.queue and not method.routing_key else method.routing_key
     if name == REPLY_TO or name.startswith(_REPLY_PREFIX):
         raise AccessRefused(f"cannot bind to queue '{name}'")
+    _not_default(method.exchange)
     access = channel.session.access
     access.require(Verb.WRITE, "queue", name)
     access.require(Verb.READ, "exchange", method.exchange)
-    queue = channel.session.vhost.queue(name, channel.session)
     _require_topic(channel, method.exchange, key)
-    change(method.exchange, queue, key, method.arguments.raw_items())
+    return name, key
 
 
 def exchange_bind(channel: Channel, method: Any) -> None:
-    _change_exchange_binding(channel, method, channel.session.vhost.bind)
+    _permit_exchange_binding(channel, method)
+    vhost = channel.session.vhost
+    vhost.exchange(method.source)
+    destination = vhost.exchange(method.destination)
+    vhost.bind(method.source, destination, method.routing_key, method.arguments.raw_items())
     if not method.nowait:
         channel.send("exchange.bind-ok")
 
 
 def exchange_unbind(channel: Channel, method: Any) -> None:
-    _change_exchange_binding(channel, method, channel.session.vhost.unbind)
+    _permit_exchange_binding(channel, method)
+    destination = channel.session.vhost.exchanges.get(method.destination)
+    if destination is not None:
+        arguments = method.arguments.raw_items()
+        channel.session.vhost.unbind(method.source, destination, method.routing_key, arguments)
     if not method.nowait:
         channel.send("exchange.unbind-ok")
 
 
-def _change_exchange_binding(channel: Channel, method: Any, change: Callable[..., None]) -> None:
+def _permit_exchange_binding(channel: Channel, method: Any) -> None:
     session = channel.session
     for name in (method.destination, method.source):
         _not_default(name)
     session.access.require(Verb.WRITE, "exchange", method.destination)
     session.access.require(Verb.READ, "exchange", method.source)
-    destination = session.vhost.exchange(method.destination)
     _require_topic(channel, method.source, method.routing_key)
-    change(method.source, destination, method.routing_key, method.arguments.raw_items())
 
 
 def _require_topic(channel: Channel, source: str, key: str) -> None:
@@ -206,6 +223,5 @@ METHODS: dict[str, Callable[[Channel, Any], None]] = {
     "queue.bind": queue_bind,
     "queue.unbind": queue_unbind,
     "channel.flow": channel_flow,
-    "channel.flow-ok": lambda channel, method: None,
     "access.request": access_request,
 }

@@ -34,15 +34,11 @@ def connections(settings: Settings) -> Result:
             connection.open_channel()
         with_channels = _resident(settings)
     meter.stop()
-    fewer = f" (of {settings.connections:,}: the broker's process may not open more files)"
-    return measured(
-        settings,
-        meter,
-        Metric("idle", idle / 1e6, "MB"),
-        Metric("connection", (connected - idle) / count, "B"),
-        Metric("channel", (with_channels - connected) / count, "B"),
-        notes=(f"{count:,} connections{fewer if count < settings.connections else ''}",),
-    )
+    notes = [f"{count:,} connections"]
+    if count < settings.connections:
+        notes.append(f"not {settings.connections:,}: the broker's process may not open so many files")
+    each = _each({"connection": connected - idle, "channel": with_channels - connected}, count, notes)
+    return measured(settings, meter, Metric("idle", idle / 1e6, "MB"), *each, notes=tuple(notes))
 
 
 def queued(settings: Settings) -> Result:
@@ -55,12 +51,14 @@ def queued(settings: Settings) -> Result:
         fill(settings, queue, count)
         grown = _resident(settings) - before
     meter.stop()
-    return measured(
-        settings,
-        meter,
-        Metric("message", grown / count, "B"),
-        notes=(f"{count:,} of {settings.body_bytes:,} B",),
-    )
+    notes = [f"{count:,} messages of {settings.body_bytes:,} B"]
+    return measured(settings, meter, *_each({"message": grown}, count, notes), notes=tuple(notes))
+
+
+def _each(grown: dict[str, int], count: int, notes: list[str]) -> list[Metric]:
+    """The growth per thing; one that had room from before has no figure but a note."""
+    notes += [f"no growth seen for a {name}: measure a fresh process" for name in grown if grown[name] <= 0]
+    return [Metric(name, octets / count, "B") for name, octets in grown.items() if octets > 0]
 
 
 def _resident(settings: Settings) -> int:

@@ -13,7 +13,7 @@ from menura.core.consumer import Consumer, Limit
 from menura.core.ledger import Ledger, Span, UnknownTag
 from menura.core.queue import Queue
 from menura.protocols.amqp import consuming, publishing, topology, transactions, wire
-from menura.protocols.amqp.delivery import send_deliveries
+from menura.protocols.amqp.delivery import ack_frame, send_deliveries
 from menura.protocols.amqp.errors import REASONS, AmqpError, Ids, translate
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ class Channel:
         if self.confirmable > self.confirmed:
             multiple = self.confirmable > self.confirmed + 1
             self.confirmed = self.confirmable
-            self.send("basic.ack", delivery_tag=self.confirmable, multiple=multiple)
+            self.session.send(ack_frame(self.number, self.confirmable, multiple))
 
     # -- endings ---------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from menura.core.arguments import check_consumer_arguments, number
 from menura.core.consumer import Consumer, Limit
 from menura.core.errors import NotFound, PreconditionFailed
 from menura.core.ledger import UnknownTag
-from menura.protocols.amqp.delivery import content_frames
+from menura.protocols.amqp.delivery import content_frames, get_ok_frame
 from menura.protocols.amqp.errors import AmqpError
 
 if TYPE_CHECKING:
@@ -114,14 +114,7 @@ def basic_get(channel: Channel, method: Any) -> None:
         queue.settle(position, run)
     else:
         tag = channel.ledger.add(None, queue, position, run)
-    channel.send(
-        "basic.get-ok",
-        delivery_tag=tag,
-        redelivered=redelivered,
-        exchange=run.route.exchange,
-        routing_key=run.route.key,
-        message_count=queue.ready_count,
-    )
+    session.send(get_ok_frame(channel.number, tag, redelivered, run.route, queue.ready_count))
     session.send(content_frames(run.contents[0], channel.number, session.frame_bytes_max))
 
 

@@ -25,16 +25,18 @@ _FRAME_OVERHEAD = 8
 # Layouts of deliver frames by the lengths of what stands before and behind the tag; both are below 600.
 _layouts: dict[tuple[int, int], struct.Struct] = {}
 _LAYOUTS_MAX = 1024
+# Routes for which a consumer's frames are remembered.
+_FRAMES_MAX = 512
+_ack = struct.Struct(">BHIHHQBB").pack
+_get_ok = struct.Struct(">HHQB").pack
 
 
 class DeliverFrame:
-    """The constant parts of a consumer's deliver frames for one route; kept in the consumer's `scratch`."""
+    """The constant parts of a consumer's deliver frames for one route."""
 
-    __slots__ = ("after", "before", "pack", "redelivered", "route")
+    __slots__ = ("after", "before", "pack")
 
     def __init__(self, channel: int, tag: str, route: Route, redelivered: bool) -> None:
-        self.route = route
-        self.redelivered = redelivered
         name = tag.encode()
         payload_bytes = 4 + 1 + len(name) + 8 + 1 + len(route.address)
         self.before = b"".join((_lead(1, channel, payload_bytes), _DELIVER, bytes((len(name),)), name))
@@ -55,9 +57,12 @@ def send_deliveries(
     session: Session, channel: int, consumer: Consumer, first: int, run: Run, redelivered: bool
 ) -> None:
     """Queue basic.deliver for every message of a run, under tags from `first`."""
-    frame: DeliverFrame | None = consumer.scratch
-    if frame is None or frame.route is not run.route or frame.redelivered is not redelivered:
-        frame = consumer.scratch = DeliverFrame(channel, consumer.tag, run.route, redelivered)
+    frames: dict[tuple[Route, bool], DeliverFrame] = consumer.scratch
+    frame = frames.get((run.route, redelivered))
+    if frame is None:
+        if len(frames) >= _FRAMES_MAX:
+            frames.clear()
+        frame = frames[run.route, redelivered] = DeliverFrame(channel, consumer.tag, run.route, redelivered)
     contents = run.contents
     count = len(contents)
     if channel != 1 or run.longest_bytes > session.frame_bytes_max:
@@ -75,6 +80,17 @@ def send_deliveries(
         pairs[1::2] = contents
         out += pairs
     session.output_bytes += run.size_bytes + count * (len(frame.before) + 8 + len(frame.after))
+
+
+def ack_frame(channel: int, tag: int, multiple: bool) -> bytes:
+    """basic.ack, here a publisher confirm."""
+    return _ack(1, channel, 13, 60, 80, tag, multiple, 0xCE)
+
+
+def get_ok_frame(channel: int, tag: int, redelivered: bool, route: Route, remaining: int) -> bytes:
+    """basic.get-ok, to be followed by the message."""
+    payload = b"".join((_get_ok(60, 71, tag, redelivered), route.address, remaining.to_bytes(4, "big")))
+    return b"".join((_lead(1, channel, len(payload)), payload, b"\xce"))
 
 
 def content_frames(content: bytes, channel: int, frame_bytes_max: int) -> bytes:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from menura.core.access import Access
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from menura.core.queue import Queue
     from menura.core.vhost import VHost
 
+_SHORT_PAYLOAD_BYTES = 128
 CLOSE_SECONDS_MAX = 3.0
 LOGIN_DELAY_SECONDS = 1.0
 Log = Callable[[str, str], None]
@@ -411,12 +413,20 @@ class Session:
             self.vhost.dispatch()
 
 
+def _decode(payload: bytes) -> Any:
+    return wire.decode_method(payload)[1]
+
+
+# Clients repeat themselves (basic.get, basic.qos, redeclarations), and methods are immutable.
+_decode_short = lru_cache(maxsize=1024)(_decode)
+
+
 def decode(payload: bytes) -> Any:
     """A method frame's payload as the method's arguments."""
     if len(payload) < 4:
         raise unknown(FRAME_METHOD, payload)
     try:
-        return wire.decode_method(payload)[1]
+        return (_decode_short if len(payload) <= _SHORT_PAYLOAD_BYTES else _decode)(payload)
     except WireError as error:
         if error.kind.startswith("unknown"):
             raise AmqpError("COMMAND_INVALID", "unimplemented method", error.ids) from None

@@ -1,0 +1,32 @@
+"""Which broker the tests talk to: one of ours for the session, or the one that the environment names.
+
+`MENURA_TEST_AMQP_URL=amqp://guest:guest@127.0.0.1:5672/ pytest tests/conformance` runs the same tests against
+that broker; so does any test that asks for nothing but `amqp_url`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+import menura
+
+NAMED_BROKER = "MENURA_TEST_AMQP_URL"
+
+
+@pytest.fixture(scope="session")
+def session_broker() -> Iterator[menura.Broker | None]:
+    """The session's own broker; None if the environment names another one."""
+    if os.environ.get(NAMED_BROKER):
+        yield None
+        return
+    with menura.Broker() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def amqp_url(session_broker: menura.Broker | None) -> str:
+    """The address of the broker under test, with user and password."""
+    return session_broker.amqp_url if session_broker else os.environ[NAMED_BROKER]

@@ -40,7 +40,7 @@ RULES: dict[str, frozenset[str]] = {
 PURE = frozenset({"core", "protocols"})
 PURE_STDLIB = frozenset(
     "__future__ abc array base64 binascii bisect collections contextlib dataclasses decimal enum functools "
-    "hashlib heapq hmac ipaddress itertools json math operator re string struct types typing zlib".split()
+    "datetime hashlib heapq hmac ipaddress itertools json math operator re string struct types typing zlib".split()
 )
 PROTOCOL_WORDS = re.compile("amqp|mqtt|kafka|redis|stomp|memcached|zeromq", re.IGNORECASE)
 

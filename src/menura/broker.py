@@ -20,16 +20,17 @@ from typing import Any, Self, TypeVar
 from menura.config import Config
 from menura.core.access import Access
 from menura.core.node import DEFAULT_VHOST, Node
-from menura.net.listener import Address, Listener, listen, peer_subject
+from menura.net.listener import Address, Listener, ListenError, listen, peer_subject
 from menura.net.transport import Connection, Tick
 from menura.protocols.amqp.limits import AmqpLimits, Identity, Peer
 from menura.protocols.amqp.session import Session
 
+__all__ = ["STANDARD_PORTS", "Broker", "ListenError", "loop_factory"]
 STANDARD_PORTS = {"amqp": 5672, "amqps": 5671}
 _TLS_SCHEMES = frozenset(("amqps",))
 STOP_SECONDS_MAX = 3.0
 _log = logging.getLogger("menura")
-_LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR, "defect": logging.ERROR}
 Result = TypeVar("Result")
 
 
@@ -242,4 +243,4 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def _write_log(level: str, line: str) -> None:
-    _log.log(_LEVELS[level], "%s", line)
+    _log.log(_LEVELS[level], "%s", line, exc_info=level == "defect")

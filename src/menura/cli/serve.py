@@ -11,9 +11,8 @@ import time
 
 import click
 
-from menura.broker import STANDARD_PORTS, Broker, loop_factory
+from menura.broker import STANDARD_PORTS, Broker, ListenError, loop_factory
 from menura.config import IN_MEMORY, Config
-from menura.net.listener import ListenError
 
 LOOPBACK = "127.0.0.1"
 # Queued messages are bytes without references, which the collector need not look at; with its default

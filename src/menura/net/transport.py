@@ -72,7 +72,7 @@ class Tick:
 class Connection(asyncio.Protocol):
     """Carries one session, which `make` builds once the socket is there."""
 
-    __slots__ = ("_abort_at", "_make", "_reading", "_tick", "session", "transport")
+    __slots__ = ("_abort_at", "_make", "_reading", "_receiving", "_tick", "session", "transport")
 
     session: Session
 
@@ -80,6 +80,7 @@ class Connection(asyncio.Protocol):
         self._tick = tick
         self._make = make
         self._reading = True
+        self._receiving = False
         self._abort_at: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -89,11 +90,16 @@ class Connection(asyncio.Protocol):
         self._tick.add(self)
 
     def wake(self) -> None:
-        self._tick.mark(self)
+        """The session has something to write, or wants something of its socket."""
+        if not self._receiving:
+            self._tick.mark(self)
 
     def data_received(self, data: bytes) -> None:
+        # What a session says in answer is written at once; what it says because of others waits for the tick.
+        self._receiving = True
         self.session.receive(data)
-        self._tick.mark(self)
+        self._receiving = False
+        self.write()
 
     def pause_writing(self) -> None:
         self.session.congested = True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from menura.core import content as packed
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from menura.protocols.amqp.session import Session
 
 PUBLISH = (60, 40)
+# Flags of properties that mean something to the broker (specification section 4.2.6.1), and of reserved ones.
+HEADERS, REPLY, EXPIRATION, USER_ID = 0x2000, 0x0200, 0x0100, 0x0010
+SPECIAL = HEADERS | EXPIRATION | USER_ID | 0x0003
+_REPLY_TO = REPLY_TO.encode()
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
@@ -49,7 +54,7 @@ class Target:
         """
         try:
             flags = block[0] << 8 | block[1]
-            if flags & 0x2313:  # headers, reply-to, expiration, user-id, more flags
+            if flags & SPECIAL or (flags & REPLY and _REPLY_TO in block):
                 return None
             at = 2
             persistent = False
@@ -65,6 +70,8 @@ class Target:
             if flags & 0x0800:
                 at += 1
             if flags & 0x0400:
+                at += 1 + block[at]
+            if flags & REPLY:
                 at += 1 + block[at]
             if flags & 0x0080:
                 at += 1 + block[at]
@@ -150,32 +157,41 @@ def publish(channel: Channel, target: Target, run: Run) -> None:
 
 def publish_special(channel: Channel, target: Target, content: bytes) -> None:
     """One message whose properties have to be looked at: headers, reply-to, expiration, user-id."""
-    block = packed.properties_of(content)
-    known = properties.Properties.decode(block)
+    changed = block = packed.properties_of(content)
+    properties.check(block)
+    flags = block[0] << 8 | block[1]
     route = target.route
-    if known.user_id is not None and known.user_id != channel.session.user:
-        _check_user_id(channel, known.user_id)
-    if known.delivery_mode not in (None, 1, 2):
-        raise PreconditionFailed(f"invalid message: {{delivery_mode_unknown,{known.delivery_mode}}}")
-    if known.expiration:
-        _check_expiration(known.expiration)
-    changed = block
-    if known.headers and ("CC" in known.headers or "BCC" in known.headers):
-        route = _copied(channel, target, known.headers)
-        changed = _without_bcc(changed)
-    if known.reply_to is not None and known.reply_to == REPLY_TO:
+    if flags & USER_ID:
+        _check_user_id(channel, properties.text(block, "user_id"))
+    mode = properties.delivery_mode(block)
+    if mode not in (None, 1, 2):
+        raise PreconditionFailed(f"invalid message: {{delivery_mode_unknown,{mode}}}")
+    if flags & EXPIRATION:
+        _check_expiration(properties.text(block, "expiration") or "0")
+    if flags & HEADERS:
+        headers = _headers(properties.headers_raw(block) or b"")
+        if "CC" in headers or "BCC" in headers:
+            route = _copied(channel, target, headers)
+            changed = _without_bcc(block)
+    if flags & REPLY and properties.text(block, "reply_to") == REPLY_TO:
         if channel.reply_token is None:
             raise PreconditionFailed("fast reply consumer does not exist")
         changed = properties.replace_field(changed, "reply_to", channel.reply_token)
     if changed is not block:
         content = packed.with_properties(content, changed)
     size = len(content)
-    channel.publish(target, Run(route, [content], size, size, known.delivery_mode == 2))
+    channel.publish(target, Run(route, [content], size, size, mode == 2))
 
 
-def _check_user_id(channel: Channel, user_id: str) -> None:
+@lru_cache(maxsize=256)
+def _headers(raw: bytes) -> Mapping[str, Any]:
+    """Decoded, if only to keep what is malformed away from consumers; many messages bear the same ones."""
+    return fields.decode_table(raw)[0]
+
+
+def _check_user_id(channel: Channel, user_id: str | None) -> None:
     user = channel.session.user
-    if "impersonator" not in channel.session.node.users.get(user).tags:
+    if user_id != user and "impersonator" not in channel.session.node.users.get(user).tags:
         raise PreconditionFailed(f"user_id property set to '{user_id}' but authenticated user was '{user}'")
 
 

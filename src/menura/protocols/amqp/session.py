@@ -11,7 +11,6 @@ peer
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -35,7 +34,7 @@ _SHORT_PAYLOAD_BYTES = 128
 CLOSE_SECONDS_MAX = 3.0
 LOGIN_DELAY_SECONDS = 1.0
 Log = Callable[[str, str], None]
-"""(level, line) -> None"""
+"""(level, line) -> None. Levels: info, warning, error, and defect, from inside the handling of an exception of ours."""
 
 
 class Session:
@@ -121,8 +120,7 @@ class Session:
                 self.close_later()
             except Exception as defect:
                 # A defect of ours must not take other connections with it, nor leave this one without an answer.
-                self.log("error", f"{self.name}: {type(defect).__name__}: {defect}")
-                self.log("debug", "".join(traceback.format_exception(defect)))
+                self.log("defect", f"{self.name}: {type(defect).__name__}: {defect}")
                 self.fail(AmqpError("INTERNAL_ERROR", "defect in the broker; see its log"))
                 return
         if self.closing:

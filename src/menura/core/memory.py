@@ -71,6 +71,11 @@ class MemoryAccount:
         if self.blocked:
             self._check()
 
+    def hold(self, count: int) -> None:
+        """Account for bytes held outside of queues: half-arrived messages, transactions. Negative to give back."""
+        self.used_bytes += count
+        self._check()
+
     def _check(self) -> None:
         threshold = self._limit * _CLEAR_AT if self.blocked else self._limit
         blocked = self.used_bytes > threshold

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 from menura.core.consumer import Consumer, Turns
 from menura.core.errors import AccessRefused
@@ -27,14 +27,6 @@ if TYPE_CHECKING:
 _PIECE = 64
 # Consumers take strict turns, message by message, until there is this much work for each of them.
 _STRICT_TURNS = 64
-
-
-class Taken(NamedTuple):
-    """Messages position .. position + len(run) - 1, off the queue but not settled."""
-
-    position: int
-    run: Run
-    redelivered: bool
 
 
 class Queue:
@@ -101,21 +93,24 @@ class Queue:
             self.touched = True
             self.vhost.touched.append(self)
 
-    def take(self, count: int) -> Taken:
-        """Up to `count` (at least 1) messages that stand together, from the front. The queue must not be
-        empty."""
+    def take(self, count: int) -> tuple[int, Run, bool]:
+        """Up to `count` (at least 1) messages that stand together, from the front of a queue that is not empty.
+
+        They are off the queue but not settled: (position of the first, messages, whether delivered before).
+        """
         if self._back:
             position, run = heapq.heappop(self._back)
             if len(run.contents) > count:
                 heapq.heappush(self._back, (position + count, run.piece(count, len(run.contents))))
                 run = run.piece(0, count)
-            taken = Taken(position, run, True)
+            redelivered = True
             self.redelivered += len(run.contents)
         else:
             run = self._ready.popleft()
             if len(run.contents) > count:
                 run = self._break(run, count)
-            taken = Taken(self._head, run, False)
+            redelivered = False
+            position = self._head
             self._head += len(run.contents)
         taken_count = len(run.contents)
         self.ready_count -= taken_count
@@ -123,7 +118,7 @@ class Queue:
         self.unsettled_count += taken_count
         self.unsettled_bytes += run.size_bytes
         self.delivered += taken_count
-        return taken
+        return position, run, redelivered
 
     def _break(self, run: Run, count: int) -> Run:
         """The first `count` messages of a longer run; the rest goes back to the head."""

@@ -37,7 +37,10 @@ class Address:
     @classmethod
     def parse(cls, url: str, ports: dict[str, int]) -> Address:
         """From a URL; `ports` has the schemes that are known and their standard ports."""
-        parts = urlsplit(url if "//" in url else f"{url}//")
+        try:
+            parts = urlsplit(url if "//" in url else f"{url}//")
+        except ValueError as error:
+            raise ListenError(f"--listen {url}: {error}") from None
         if parts.scheme not in ports:
             raise ListenError(f"--listen {url}: unknown scheme; known are {', '.join(sorted(ports))}")
         try:
@@ -47,6 +50,10 @@ class Address:
         tls = {key: values[-1] for key, values in parse_qs(parts.query).items()}
         if unknown := set(tls) - _TLS_KEYS:
             raise ListenError(f"--listen {url}: unknown setting {', '.join(sorted(unknown))}")
+        if tls.get("verify", "optional") not in ("optional", "required"):
+            raise ListenError(f"--listen {url}: verify is optional or required")
+        if "verify" in tls and "ca" not in tls:
+            raise ListenError(f"--listen {url}: verify needs a ca to verify with: add &ca=FILE")
         return cls(parts.scheme, parts.hostname or "127.0.0.1", port, tuple(sorted(tls.items())))
 
     def context(self) -> ssl.SSLContext:
@@ -83,6 +90,8 @@ class Listener:
 
 async def listen(address: Address, tls: bool, tick: Tick, make: Callable[[Connection], Session]) -> Listener:
     """Open a listener whose connections carry the sessions that `make` builds."""
+    if address.tls and not tls:
+        raise ListenError(f"{address.scheme}:// takes no TLS settings; did you mean {address.scheme}s://?")
     context = address.context() if tls else None
     loop = asyncio.get_running_loop()
     try:

@@ -9,14 +9,17 @@ socket left alone, so that the peer's own writes block.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import cast
 
 from menura.net.port import Session
 
 WRITE_BUFFER_BYTES = 256 * 1024
+FLOOD_BYTES = 8 * 1024 * 1024
 CLOCK_SECONDS = 0.5
 LINGER_SECONDS = 5.0
+_log = logging.getLogger("menura")
 
 
 class Tick:
@@ -57,10 +60,12 @@ class Tick:
 
     def _run(self) -> None:
         self._scheduled = False
-        self._at_end()
         marked, self._marked = self._marked, {}
-        for connection in marked:
-            connection.write()
+        try:
+            self._at_end()
+        finally:
+            for connection in marked:
+                connection.write()
 
     def _clock(self) -> None:
         now = self.loop.time()
@@ -72,7 +77,7 @@ class Tick:
 class Connection(asyncio.Protocol):
     """Carries one session, which `make` builds once the socket is there."""
 
-    __slots__ = ("_abort_at", "_make", "_reading", "_receiving", "_tick", "session", "transport")
+    __slots__ = ("_abort_at", "_flooded", "_make", "_reading", "_receiving", "_tick", "session", "transport")
 
     session: Session
 
@@ -80,6 +85,7 @@ class Connection(asyncio.Protocol):
         self._tick = tick
         self._make = make
         self._reading = True
+        self._flooded = False
         self._receiving = False
         self._abort_at: float | None = None
 
@@ -107,6 +113,8 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.session.congested = False
         self.session.resume()
+        if self._flooded:
+            self._tick.mark(self)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._tick.remove(self)
@@ -120,7 +128,14 @@ class Connection(asyncio.Protocol):
             self.transport.abort()
 
     def write(self) -> None:
-        """Write what there is and follow the session's wishes about reading and closing."""
+        """Write what there is and follow the session's wishes about reading and closing. Never raises."""
+        try:
+            self._write()
+        except Exception:
+            _log.exception("connection dropped: defect in the broker")
+            self.transport.abort()
+
+    def _write(self) -> None:
         if self._abort_at is not None or self.transport.is_closing():
             return
         session = self.session
@@ -132,8 +147,11 @@ class Connection(asyncio.Protocol):
             self._abort_at = self._tick.loop.time() + LINGER_SECONDS
             self.transport.close()
             return
-        if session.reading is not self._reading:
-            self._reading = session.reading
+        # A peer that sends but never reads what it is sent must not make us hold all of it.
+        self._flooded = self.transport.get_write_buffer_size() > FLOOD_BYTES
+        reading = session.reading and not self._flooded
+        if reading is not self._reading:
+            self._reading = reading
             if self._reading:
                 self.transport.resume_reading()
             else:

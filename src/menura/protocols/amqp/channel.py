@@ -70,7 +70,7 @@ class Channel:
         if self.content is not None:
             raise self.content.unexpected
         if name == "channel.close":
-            self.send_confirms()
+            self.session.send(self.due_confirm())
             self.shut()
             self.send("channel.close-ok")
             self.session.forget_channel(self)
@@ -178,8 +178,8 @@ class Channel:
             self.confirmable = self.published
         self.session.confirming[self] = None
 
-    def send_confirms(self) -> None:
-        """Confirm what may be confirmed."""
+    def due_confirm(self) -> bytes:
+        """The frame that confirms what may be confirmed, if anything."""
         journal = self.session.node.journal
         waiting = self.waiting
         while waiting and journal is not None and waiting[0][0] <= journal.durable:
@@ -189,13 +189,14 @@ class Channel:
         if self.confirmable > self.confirmed:
             multiple = self.confirmable > self.confirmed + 1
             self.confirmed = self.confirmable
-            self.session.send(ack_frame(self.number, self.confirmable, multiple))
+            return ack_frame(self.number, self.confirmable, multiple)
+        return b""
 
     # -- endings ---------------------------------------------------------------------------------------------
 
     def fail(self, error: AmqpError) -> None:
         """Close the channel from our side."""
-        self.send_confirms()
+        self.session.send(self.due_confirm())
         self.shut()
         self.closing = True
         self.session.publishes.clear()
@@ -210,8 +211,9 @@ class Channel:
 
     def shut(self) -> None:
         """Return what was not settled and end the consumers."""
-        transactions.return_unsettled(self)
-        self.content = None
+        transactions.abandon(self)
+        if self.content is not None:
+            self.content.forget(self)
         consuming.forget_reply_consumer(self)
         consumers = list(self.consumers.values())
         self.consumers.clear()

@@ -25,6 +25,7 @@ from menura.protocols.amqp.delivery import content_frames
 from menura.protocols.amqp.errors import REASONS, AmqpError, translate
 
 if TYPE_CHECKING:
+    from menura.core.exchange import Exchange
     from menura.protocols.amqp.channel import Channel
     from menura.protocols.amqp.session import Session
 
@@ -39,13 +40,24 @@ _INTEGER = re.compile(r"[+-]?[0-9]+")
 class Target:
     """Where a publish goes: a route, for one channel, permitted as of `version` of the users' rights."""
 
-    __slots__ = ("channel", "mandatory", "route", "version")
+    __slots__ = ("_access", "_exchange", "_exchanges", "_version", "channel", "mandatory", "route")
 
-    def __init__(self, channel: Channel, route: Route, mandatory: bool, version: int) -> None:
+    def __init__(self, channel: Channel, exchange: Exchange, key: str, mandatory: bool) -> None:
         self.channel = channel
-        self.route = route
+        self.route = Route(exchange.name, key)
         self.mandatory = mandatory
-        self.version = version
+        self._exchange = exchange
+        self._exchanges = channel.session.vhost.exchanges
+        self._access = channel.session.access
+        self._version = self._access.version
+
+    def holds(self) -> bool:
+        """Whether it may still be used: same exchange, same rights, and the channel waits for nothing else."""
+        return (
+            self._version == self._access.version
+            and self._exchanges.get(self.route.exchange) is self._exchange
+            and self.channel.content is None
+        )
 
     def traits(self, block: bytes) -> bool | None:
         """Whether a message with this properties block is persistent; None if it needs a closer look.
@@ -126,7 +138,7 @@ def resolve(channel: Channel, method: Any) -> Target:
         )
     if exchange.kind == "topic":
         access.require_topic(Verb.WRITE, exchange.name, method.routing_key)
-    return Target(channel, Route(method.exchange, method.routing_key), method.mandatory, access.version)
+    return Target(channel, exchange, method.routing_key, method.mandatory)
 
 
 def basic_publish(channel: Channel, method: Any) -> None:
@@ -140,8 +152,8 @@ def publish(channel: Channel, target: Target, run: Run) -> None:
     """Hand a run to the core, or to the transaction."""
     session = channel.session
     if channel.transaction is not None:
-        channel.transaction.published.append((target, run))
         session.vhost.exchange(target.route.exchange)
+        channel.transaction.publish(target, run)
         return
     journal = session.node.journal
     before = journal.appended if journal is not None else 0
@@ -289,7 +301,7 @@ class Content:
         self.body_bytes = self.missing_bytes = int.from_bytes(payload[4:12], "big")
         limit = channel.session.limits.message_bytes_max
         if self.body_bytes > limit:
-            channel.content = None
+            self.body_bytes = self.missing_bytes = 0
             error = AmqpError(
                 "PRECONDITION_FAILED",
                 f"message size {self.body_bytes} is larger than configured max size {limit}",
@@ -309,6 +321,7 @@ class Content:
                 EXPECTED_HEADER,
                 PUBLISH,
             )
+        channel.session.node.memory.hold(len(payload))
         self.missing_bytes -= len(payload)
         if self.missing_bytes < 0:
             raise AmqpError("FRAME_ERROR", "content body is longer than its header says", PUBLISH, fatal=True)
@@ -316,8 +329,13 @@ class Content:
         if not self.missing_bytes:
             self._complete(channel)
 
-    def _complete(self, channel: Channel) -> None:
+    def forget(self, channel: Channel) -> None:
+        """Give back the memory of what has arrived."""
         channel.content = None
+        channel.session.node.memory.hold(self.missing_bytes - self.body_bytes)
+
+    def _complete(self, channel: Channel) -> None:
+        self.forget(channel)
         assert self.properties is not None
         content = packed.pack(self.properties, b"".join(self.parts))
         traits = self.target.traits(self.properties)

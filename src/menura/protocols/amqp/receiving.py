@@ -67,7 +67,7 @@ def receive_frames(session: Session, data: bytes) -> int:
             raise unknown(kind, payload, f"{{invalid_frame_end_marker,{data[stop - 1]}}}")
         if kind == FRAME_METHOD:
             target = publishes.get(data[position:stop])
-            if target is not None and target.version == session.access.version:
+            if target is not None and target.holds():
                 used = _publishes(session, target, data, position, stop, end)
                 if used == position:
                     session.position = position
@@ -76,7 +76,7 @@ def receive_frames(session: Session, data: bytes) -> int:
                 continue
             if data.startswith(_ACK, position + 3) and data[stop - 2] == 0:
                 channel = session.channels.get(number)
-                if channel is not None and not channel.closing:
+                if channel is not None and not channel.closing and channel.content is None:
                     position = _acks(session, channel, data, position, end)
                     continue
             if data.startswith(_PUBLISH, position + 7):
@@ -107,7 +107,7 @@ def _publishes(session: Session, target: Target, data: bytes, position: int, sto
     number = channel.number
     method = data[position:stop]
     method_bytes = stop - position
-    frame_bytes_max = session.frame_bytes_max
+    body_bytes_max = session.single_body_bytes_max
     startswith = data.startswith
     contents: list[bytes] = []
     size_bytes = longest_bytes = 0
@@ -115,23 +115,34 @@ def _publishes(session: Session, target: Target, data: bytes, position: int, sto
     while True:
         header = position + method_bytes
         if end - header < _READ_AHEAD:
-            session.needed_bytes = header + _READ_AHEAD - position
+            session.needed_bytes = _needed_for_header(data, header, end, number) - position
+            if session.needed_bytes < 0:
+                position = _expect_content(channel, target, header)
             break
         kind, of, header_bytes, class_id, _, body_bytes = _header_lead(data, header)
-        body = header + header_bytes + 8
-        stop = body + body_bytes + 8 if body_bytes else body
-        if kind != FRAME_HEADER or of != number or class_id != 60 or header_bytes < 14 or channel.content is not None:
-            position = _expect_content(channel, target, header)
-            break
-        if body_bytes + 8 > frame_bytes_max or (
-            body + 7 <= end and body_bytes and _lead(data, body) != (FRAME_BODY, number, body_bytes)
+        if (
+            kind != FRAME_HEADER
+            or of != number
+            or class_id != 60
+            or not 14 <= header_bytes <= session.frame_bytes_max
+            or body_bytes > body_bytes_max
         ):
-            # More than one body frame, or not a body frame: the channel assembles it, or says what is wrong.
+            # Not what follows a publish, or a message too long for one body frame: the channel takes its frames one
+            # by one, and says what is wrong.
             position = _expect_content(channel, target, header)
             break
+        body = header + header_bytes + 8
+        if not body_bytes:
+            stop = body
+        elif end < body + 7:
+            session.needed_bytes = body + 7 - position
+            break
+        elif _lead(data, body) != (FRAME_BODY, number, body_bytes):
+            position = _expect_content(channel, target, header)
+            break
+        else:
+            stop = body + body_bytes + 8
         if stop > end:
-            if header_bytes + 8 > frame_bytes_max + FRAME_BYTES_TOLERANCE:
-                position = _expect_content(channel, target, header)
             session.needed_bytes = stop - position
             break
         if data[body - 1] != FRAME_END or data[stop - 1] != FRAME_END:
@@ -156,6 +167,14 @@ def _publishes(session: Session, target: Target, data: bytes, position: int, sto
                 persistent = traits
             # The messages that repeat this one but for the body.
             length = stop - position
+            content_bytes = length - method_bytes
+            if content_bytes > longest_bytes:
+                longest_bytes = content_bytes
+            if stop == end and number == 1:
+                contents.append(data[header:stop])
+                size_bytes += content_bytes
+                position = stop
+                break
             lead = body + 7 if body_bytes else body - 1
             repeated = b"\xce" + data[position:lead]
             last = end - length
@@ -165,15 +184,12 @@ def _publishes(session: Session, target: Target, data: bytes, position: int, sto
                 position += length
             if data[position - 1] != FRAME_END:
                 position -= length
-            content_bytes = length - method_bytes
             if number == 1:
                 contents += [data[at : at + content_bytes] for at in range(first + method_bytes, position, length)]
             else:
                 constant = _normal(data[header:lead], body - header)
                 offset = lead - first
                 contents += [constant + data[at + offset : at + length] for at in range(first, position, length)]
-            if content_bytes > longest_bytes:
-                longest_bytes = content_bytes
             size_bytes += content_bytes * ((position - first) // length)
         if not startswith(method, position):
             break
@@ -181,6 +197,14 @@ def _publishes(session: Session, target: Target, data: bytes, position: int, sto
     if contents:
         _publish(channel, target, contents, size_bytes, longest_bytes, persistent)
     return position
+
+
+def _needed_for_header(data: bytes, header: int, end: int, number: int) -> int:
+    """Up to where a content header that begins at `header` must have arrived to be looked at; -1 if it is none."""
+    if end - header < 7:
+        return header + 7
+    kind, of, size = _lead(data, header)
+    return header + _READ_AHEAD if kind == FRAME_HEADER and of == number and size >= 14 else -1
 
 
 def _publish(

@@ -23,7 +23,14 @@ from menura.protocols.amqp.errors import REASONS, AmqpError, DisconnectError, sh
 from menura.protocols.amqp.handshake import OLDER_HEADER, Handshake
 from menura.protocols.amqp.limits import AmqpLimits, Identity, Peer
 from menura.protocols.amqp.receiving import receive_frames
-from menura.protocols.amqp.spec import FRAME_BODY, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD, PROTOCOL_HEADER
+from menura.protocols.amqp.spec import (
+    FRAME_BODY,
+    FRAME_HEADER,
+    FRAME_HEARTBEAT,
+    FRAME_METHOD,
+    FRAME_OVERHEAD_BYTES,
+    PROTOCOL_HEADER,
+)
 from menura.protocols.amqp.wire import WireError
 
 if TYPE_CHECKING:
@@ -38,10 +45,7 @@ Log = Callable[[str, str], None]
 
 
 class Session:
-    """A client's connection. The transport reads `closing`, `reading`, `writable` and `deadline`.
-
-    `writable` is kept by the transport together with `output_bytes`: false while the peer is slow to read.
-    """
+    """A client's connection; implements the transport's port (`net.port.Session`)."""
 
     def __init__(
         self,
@@ -68,6 +72,8 @@ class Session:
         self.channels: dict[int, Channel] = {}
         self.exclusive: dict[Queue, None] = {}
         self.frame_bytes_max = self.limits.frame_bytes_max
+        # Longest body the hot loop takes: one frame, and no longer than messages may be.
+        self.single_body_bytes_max = 0
         self.channels_max = self.limits.channels_max
 
         # Input: what is left of earlier reads, and how many octets are needed before it is worth looking
@@ -99,6 +105,15 @@ class Session:
 
     def receive(self, data: bytes) -> None:
         """Take what a socket read brought."""
+        self.last_received = self.now
+        try:
+            self._receive(data)
+        except Exception as defect:
+            # A defect of ours must not take other connections with it, nor leave this one without an answer.
+            self.log("defect", f"{self.name}: {type(defect).__name__}: {defect}")
+            self._give_up()
+
+    def _receive(self, data: bytes) -> None:
         if self.unread:
             self.unread.append(data)
             self.unread_bytes += len(data)
@@ -106,7 +121,6 @@ class Session:
                 return
             data = b"".join(self.unread)
             self.unread.clear()
-        self.last_received = self.now
         start = 0
         while not self.closing:
             try:
@@ -118,11 +132,6 @@ class Session:
             except DisconnectError as reason:
                 self.log("warning", f"{self.name}: closed: {reason}")
                 self.close_later()
-            except Exception as defect:
-                # A defect of ours must not take other connections with it, nor leave this one without an answer.
-                self.log("defect", f"{self.name}: {type(defect).__name__}: {defect}")
-                self.fail(AmqpError("INTERNAL_ERROR", "defect in the broker; see its log"))
-                return
         if self.closing:
             return
         if start < len(data):
@@ -146,7 +155,11 @@ class Session:
         self.send(self.handshake.start())
         self.consume = self._frames
         self.needed_bytes = 8
-        return size + self._frames(data[size:])
+        try:
+            return size + self._frames(data[size:])
+        except AmqpError:
+            self.position += size
+            raise
 
     def _frames(self, data: bytes) -> int:
         return receive_frames(self, data)
@@ -240,6 +253,7 @@ class Session:
         self.capabilities = handshake.capabilities
         if handshake.vhost is None:
             self.frame_bytes_max = handshake.frame_bytes_max or 0xFFFFFFFF
+            self.single_body_bytes_max = min(self.frame_bytes_max - FRAME_OVERHEAD_BYTES, self.limits.message_bytes_max)
             self.send(answer)
             return
         self.handshake = None
@@ -275,8 +289,9 @@ class Session:
     def flush(self) -> bytes:
         """Everything there is to write now; confirms that have become due come last."""
         if self.confirming:
-            for channel in list(self.confirming):
-                channel.send_confirms()
+            self.out += [channel.due_confirm() for channel in list(self.confirming)]
+        if not self.out:
+            return b""
         data = b"".join(self.out)
         self.out.clear()
         self.output_bytes = 0
@@ -304,7 +319,7 @@ class Session:
 
     def unblock(self) -> None:
         """Memory is plentiful again."""
-        if self.blocked:
+        if self.blocked and not self.close_sent and not self.closing:
             self.blocked = False
             self.reading = True
             self.last_received = self.now
@@ -376,6 +391,16 @@ class Session:
                 method_id=method_id,
             )
         )
+
+    def _give_up(self) -> None:
+        """After a defect: one attempt to say so, and no more input."""
+        self.unread.clear()
+        self.unread_bytes = 0
+        try:
+            self.fail(AmqpError("INTERNAL_ERROR", "defect in the broker; see its log"))
+        except Exception as defect:
+            self.log("defect", f"{self.name}: {type(defect).__name__}: {defect}")
+            self.hang_up()
 
     def close_later(self) -> None:
         """Cut the peer off after a moment, so that guessing is slow; what it says meanwhile is not heard."""

@@ -131,5 +131,6 @@ class Turns:
             return None
         highest = ready[0][0].priority
         equals = [pair for pair in ready if pair[0].priority == highest]
-        self._next = (self._next + 1) % (1 << 30)
-        return (*equals[self._next % len(equals)], len(equals))
+        turn = self._next % len(equals)
+        self._next = turn + 1
+        return (*equals[turn], len(equals))

@@ -1,7 +1,7 @@
 """Topic patterns in a trie: the cost of a match grows with the words of the key and with what matches.
 
 Words are separated by dots; `*` stands for exactly one word and `#` for any number, none included. An empty
-word (as in "a..b") is a word.
+word (as in "a..b") is a word, but the empty key has none.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class TopicTrie(Generic[Destination]):
 
     def add(self, pattern: str, destination: Destination) -> None:
         node = self._root
-        for word in pattern.split("."):
+        for word in _words(pattern):
             child = node.children.get(word)
             if child is None:
                 child = node.children[word] = _Node()
@@ -37,7 +37,7 @@ class TopicTrie(Generic[Destination]):
     def remove(self, pattern: str, destination: Destination) -> None:
         """Undo one `add`; branches that end nowhere are cut."""
         path = [self._root]
-        words = pattern.split(".")
+        words = _words(pattern)
         for word in words:
             path.append(path[-1].children[word])
         destinations = path[-1].destinations
@@ -52,7 +52,7 @@ class TopicTrie(Generic[Destination]):
     def match(self, key: str) -> dict[Destination, None]:
         """The destinations whose patterns match, each once, in no particular order."""
         found: dict[Destination, None] = {}
-        words = key.split(".")
+        words = _words(key)
         last = len(words)
         # States (node, words consumed); `#` can reach one state on many ways, hence the set.
         seen: set[tuple[int, int]] = set()
@@ -79,3 +79,7 @@ class TopicTrie(Generic[Destination]):
             if star is not None:
                 stack.append((star, at + 1))
         return found
+
+
+def _words(key: str) -> list[str]:
+    return key.split(".") if key else []

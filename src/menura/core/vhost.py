@@ -155,11 +155,12 @@ class VHost:
     ) -> Queue:
         """Create a queue, or make sure that the one of this name is the same.
 
-        `owner` is the declaring connection; an `exclusive` queue is its alone. `reserved` allows names that
-        only the broker may give.
+        `owner` is the declaring connection; an `exclusive` queue is its alone, and never durable. `reserved`
+        allows names that only the broker may give.
         """
         arguments = arguments or {}
         what = f"queue '{name}' in vhost '{self.name}'"
+        durable = durable and not exclusive
         existing = self.queues.get(name)
         if existing is not None:
             if existing.owner is not None and existing.owner is not owner:
@@ -168,7 +169,6 @@ class VHost:
             require_equal("auto_delete", what, auto_delete, existing.auto_delete)
             if exclusive is not (existing.owner is not None):
                 raise self._locked(name)
-            check_queue_arguments(what, arguments)
             require_equal_arguments(what, arguments, existing.arguments)
             return existing
         if not reserved:

@@ -199,6 +199,8 @@ class Channel:
         self.session.send(self.due_confirm())
         self.shut()
         self.closing = True
+        self.waiting.clear()
+        self.session.confirming.pop(self, None)
         self.session.publishes.clear()
         class_id, method_id = error.method
         self.send(

@@ -100,8 +100,6 @@ def basic_cancel(channel: Channel, method: Any) -> None:
 
 def basic_get(channel: Channel, method: Any) -> None:
     session = channel.session
-    if method.queue == REPLY_TO:
-        raise AmqpError("NOT_IMPLEMENTED", "basic.get on the direct reply-to queue", method.ids)
     name = channel.queue_or_last(method.queue)
     session.access.require(Verb.READ, "queue", name)
     queue = session.vhost.queue(name, session)

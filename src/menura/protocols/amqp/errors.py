@@ -29,6 +29,8 @@ class AmqpError(Exception):
     """
 
     channel: Channel | None = None
+    framing = False
+    """The stream cannot be read on."""
 
     def __init__(self, name: str, text: str, method: Ids = NO_METHOD, *, fatal: bool = False) -> None:
         super().__init__(text)
@@ -71,7 +73,9 @@ def shown(octets: bytes) -> str:
 
 def unknown(kind: int, payload: bytes, why: str = "unknown_frame") -> AmqpError:
     """A frame that is none."""
-    return AmqpError("FRAME_ERROR", f"type {kind}, all octets = {shown(payload)}: {why}")
+    error = AmqpError("FRAME_ERROR", f"type {kind}, all octets = {shown(payload)}: {why}")
+    error.framing = why != "unknown_frame"
+    return error
 
 
 def unexpected(kind: int, payload: bytes) -> AmqpError:

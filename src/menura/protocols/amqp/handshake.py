@@ -155,13 +155,14 @@ class Handshake:
 
 def _tuned(name: str, asked: int, offered: int, least: int, ids: tuple[int, int]) -> int:
     """The negotiated value; 0 stands for no limit."""
+    no_limit = "" if asked else " (no limit)"
     if asked and asked < least:
         bound = f"lower than the minimum allowed value ({least})"
     elif offered and (asked == 0 or asked > offered):
         bound = f"higher than the maximum allowed value ({offered})"
     else:
         return asked
-    raise AmqpError("NOT_ALLOWED", f"negotiated {name} = {asked} is {bound}", ids)
+    raise AmqpError("NOT_ALLOWED", f"negotiated {name} = {asked}{no_limit} is {bound}", ids)
 
 
 def _plain(response: bytes, ids: tuple[int, int]) -> tuple[str, str]:

@@ -181,9 +181,10 @@ def publish_special(channel: Channel, target: Target, content: bytes) -> None:
     if flags & EXPIRATION:
         _check_expiration(properties.text(block, "expiration") or "0")
     if flags & HEADERS:
-        headers = _headers(properties.headers_raw(block) or b"")
+        raw = properties.headers_raw(block) or b""
+        headers = _headers(raw)
         if "CC" in headers or "BCC" in headers:
-            route = _copied(channel, target, headers)
+            route = _copied(channel, target, headers, raw)
             changed = _without_bcc(block)
     if flags & REPLY and properties.text(block, "reply_to") == REPLY_TO:
         if channel.reply_token is None:
@@ -222,13 +223,13 @@ def _check_expiration(text: str) -> None:
     raise PreconditionFailed(f"invalid expiration '{text}': {wrong}")
 
 
-def _copied(channel: Channel, target: Target, headers: Mapping[str, Any]) -> Route:
+def _copied(channel: Channel, target: Target, headers: Mapping[str, Any], raw: bytes) -> Route:
     """The route of a message that names further routing keys in its headers."""
     keys: list[str] = []
     for name in ("CC", "BCC"):
         values = headers.get(name, [])
         if not isinstance(values, list):
-            kind = fields.type_name(fields.encode_value(values))
+            kind = fields.type_name(fields.raw_table(raw)[name])
             raise PreconditionFailed(f'invalid message: {{unacceptable_type_in_header,"{name}",{kind}}}')
         keys += [value for value in values if isinstance(value, str)]
     route = target.route

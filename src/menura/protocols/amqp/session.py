@@ -178,7 +178,7 @@ class Session:
         if channel is None:
             if method.name != "channel.open":
                 raise AmqpError("CHANNEL_ERROR", "expected 'channel.open'", method.ids)
-            self._open_channel(number, method.ids)
+            self._open_channel(number)
             return
         try:
             channel.method(method)
@@ -210,13 +210,12 @@ class Session:
     def disown(self, queue: Queue) -> None:
         self.exclusive.pop(queue, None)
 
-    def _open_channel(self, number: int, ids: tuple[int, int]) -> None:
+    def _open_channel(self, number: int) -> None:
         if self.channels_max and len(self.channels) >= self.channels_max:
             raise AmqpError(
                 "NOT_ALLOWED",
                 f"number of channels opened ({len(self.channels)}) has reached the negotiated channel_max "
                 f"({self.channels_max})",
-                ids,
             )
         self.channels[number] = Channel(self, number)
         self.send(wire.frame(number, "channel.open-ok", reserved_1=b""))
@@ -231,15 +230,15 @@ class Session:
 
     def _connection_method(self, method: Any) -> None:
         name = method.name
-        if name == "connection.close":
+        if self.handshake is not None and not self.close_sent:
+            self._shake_hands(self.handshake, method)
+        elif name == "connection.close":
             self.shut()
             self.send(wire.frame(0, "connection.close-ok"))
             self.closing = True
             self.log("info", f"{self.name}: closed by the client")
         elif name == "connection.close-ok":
             self.closing = True
-        elif self.handshake is not None:
-            self._shake_hands(self.handshake, method)
         elif name == "connection.update-secret":
             self._update_secret(method)
         else:
@@ -365,11 +364,14 @@ class Session:
             channel.fail(error)
             return
         self.log("error", f"{self.name}: connection closed: {error.reply_text}")
+        if error.framing:
+            # Where the next frame begins is not known any more: hear nothing until the socket is closed.
+            self.consume = len
         if self.close_sent:
-            self.closing = True
             return
-        if self.handshake is not None and not self.handshake.user and error.name != "ACCESS_REFUSED":
-            # Strangers are not told what was wrong, unless it was their password.
+        stage = self.handshake.state if self.handshake is not None else "OPEN"
+        if stage != "OPEN" and error.name not in ("ACCESS_REFUSED", "NOT_ALLOWED"):
+            # Strangers are told only that their password or their limits were refused.
             self.close_later()
             return
         self.close(error)
@@ -429,6 +431,7 @@ class Session:
             channel.shut()
         self.channels.clear()
         self.confirming.clear()
+        self.publishes.clear()
         for queue in list(self.exclusive):
             queue.vhost.remove_queue(queue)
         self.exclusive.clear()

@@ -29,7 +29,7 @@ def exchange_declare(channel: Channel, method: Any) -> None:
         session.vhost.exchange(name)
     else:
         if method.type not in KINDS:
-            raise PreconditionFailed(f"invalid exchange type '{method.type}'")
+            raise PreconditionFailed(f"unknown exchange type '{method.type}'")
         access = session.access
         access.require(Verb.CONFIGURE, "exchange", name)
         arguments = method.arguments.raw_items()
@@ -66,7 +66,7 @@ def _not_default(name: str) -> None:
 
 def queue_declare(channel: Channel, method: Any) -> None:
     name = method.queue.translate(_STRIPPED)
-    if method.passive and (name == REPLY_TO or name.startswith(_REPLY_PREFIX)):
+    if name == REPLY_TO or name.startswith(_REPLY_PREFIX):
         passive_reply_queue(channel, name)
         channel.send("queue.declare-ok", queue=name, message_count=0, consumer_count=1)
         return
@@ -134,6 +134,8 @@ def queue_purge(channel: Channel, method: Any) -> None:
 
 def queue_bind(channel: Channel, method: Any) -> None:
     name, key = _queue_binding(channel, method)
+    if name == REPLY_TO or name.startswith(_REPLY_PREFIX):
+        raise AccessRefused(f"cannot bind to queue '{name}'")
     vhost = channel.session.vhost
     vhost.exchange(method.exchange)
     vhost.bind(method.exchange, vhost.queue(name, channel.session), key, method.arguments.raw_items())
@@ -154,8 +156,6 @@ def _queue_binding(channel: Channel, method: Any) -> tuple[str, str]:
     name = channel.queue_or_last(method.queue.translate(_STRIPPED))
     # Without a queue and a key, the last queue's name is both (specification, queue.bind, "routing-key").
     key = name if not method.queue and not method.routing_key else method.routing_key
-    if name == REPLY_TO or name.startswith(_REPLY_PREFIX):
-        raise AccessRefused(f"cannot bind to queue '{name}'")
     _not_default(method.exchange)
     access = channel.session.access
     access.require(Verb.WRITE, "queue", name)

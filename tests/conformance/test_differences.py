@@ -1,0 +1,17 @@
+"""The table of differences names the tests that differ, all of them and no others."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from tests.conformance.differences import DIFFERENCES
+
+
+def test_the_table_of_differences_is_that_of_the_tests() -> None:
+    differing = set()
+    for path in Path(__file__).parent.glob("test_*.py"):
+        for function in ast.parse(path.read_text()).body:
+            if isinstance(function, ast.FunctionDef) and ".expect_differing(" in ast.unparse(function):
+                differing.add(function.name)
+    assert differing == DIFFERENCES.keys()

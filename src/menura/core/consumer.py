@@ -57,8 +57,8 @@ class Consumer:
         self.limit = limit
         self.arguments = arguments or {}
         self.unsettled = 0
-        # The subscriber's own notes on this consumer, for example an encoded form of its tag.
-        self.scratch: dict[Any, Any] = {}
+        # The subscriber's own note on this consumer, for example an encoded form of its tag.
+        self.scratch: Any = None
 
     def room(self) -> int:
         """How many messages it may be sent now."""

@@ -45,7 +45,6 @@ PROPERTIES = {
 _ROWS = [(name, kind, 0x8000 >> index) for index, (name, kind) in enumerate(PROPERTIES.items())]
 _INDEX = {name: index for index, name in enumerate(PROPERTIES)}
 _CONTINUED = 0x0001
-_UNDEFINED = 0x0002
 _TEXT_OCTETS_MAX = 255
 _SIZE_MAX = {OCTET: 0xFF, TIME: 0xFFFF_FFFF_FFFF_FFFF}
 _WIDTH = {OCTET: 1, TIME: 8}
@@ -205,8 +204,6 @@ def _flag_word(data: bytes) -> int:
 def _flags(data: bytes) -> tuple[int, int]:
     """The flag word and where the first field begins."""
     flags = word = _flag_word(data)
-    if word & _UNDEFINED:
-        raise PropertiesError("flag of an undefined property")
     pos = 2
     while word & _CONTINUED:
         if pos + 2 > len(data):

@@ -11,11 +11,12 @@ class Session(Protocol):
     closing: bool
     """Close the socket as soon as everything is written."""
 
-    reading: bool
-    """False while nothing should be read from the socket."""
-
     congested: bool
     """Set by the transport while the peer does not read what it is sent."""
+
+    @property
+    def reading(self) -> bool:
+        """False while nothing should be read from the socket."""
 
     @property
     def writable(self) -> bool:

@@ -103,8 +103,10 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         # What a session says in answer is written at once; what it says because of others waits for the tick.
         self._receiving = True
-        self.session.receive(data)
-        self._receiving = False
+        try:
+            self.session.receive(data)
+        finally:
+            self._receiving = False
         self.write()
 
     def pause_writing(self) -> None:
@@ -158,3 +160,4 @@ class Connection(asyncio.Protocol):
                 self.transport.pause_reading()
         if starved and session.writable:
             session.resume()
+            self._tick.mark(self)

@@ -95,7 +95,7 @@ class Channel:
             first = ledger.add(consumer, consumer.queue, position, run)
         else:
             first = ledger.skip(len(run.contents))
-        send_deliveries(self.session, self.number, consumer, first, run, redelivered)
+        send_deliveries(self.session, consumer, first, run, redelivered)
 
     def cancelled(self, consumer: Consumer) -> None:
         """The consumer's queue has gone."""

@@ -15,7 +15,7 @@ from menura.core.arguments import check_consumer_arguments, number
 from menura.core.consumer import Consumer, Limit
 from menura.core.errors import NotFound, PreconditionFailed
 from menura.core.ledger import UnknownTag
-from menura.protocols.amqp.delivery import content_frames, get_ok_frame
+from menura.protocols.amqp.delivery import DeliverFrames, content_frames, get_ok_frame
 from menura.protocols.amqp.errors import AmqpError
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def basic_consume(channel: Channel, method: Any) -> None:
 
 
 def _start(channel: Channel, consumer: Consumer, method: Any) -> None:
+    consumer.scratch = DeliverFrames(channel.number, consumer.tag, channel.session.frame_bytes_max)
     consumer.queue.subscribe(consumer)
     channel.consumers[consumer.tag] = consumer
     if not method.nowait:

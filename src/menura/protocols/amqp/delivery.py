@@ -8,6 +8,7 @@ octets are exchanged, and for a peer with smaller frames they are cut anew.
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Iterable
 from itertools import repeat
 from typing import TYPE_CHECKING
 
@@ -22,64 +23,66 @@ if TYPE_CHECKING:
 _DELIVER = b"\x00\x3c\x00\x3c"
 _lead = struct.Struct(">BHI").pack
 _FRAME_OVERHEAD = 8
-# Layouts of deliver frames by the lengths of what stands before and behind the tag; both are below 600.
-_layouts: dict[tuple[int, int], struct.Struct] = {}
-_LAYOUTS_MAX = 1024
-# Routes for which a consumer's frames are remembered.
-_FRAMES_MAX = 512
+_tag = struct.Struct(">Q").pack
+Layout = tuple[bytes, bytes, Callable[[bytes, int, bytes], bytes]]
+# Routes for which a consumer's layouts are remembered.
+_ROUTES_MAX = 512
 _ack = struct.Struct(">BHIHHQBB").pack
 _get_ok = struct.Struct(">HHQB").pack
 
 
-class DeliverFrame:
-    """The constant parts of a consumer's deliver frames for one route."""
+class DeliverFrames:
+    """One consumer's deliver frames; kept in the consumer's `scratch`."""
 
-    __slots__ = ("after", "before", "pack")
+    __slots__ = ("channel", "frame_bytes_max", "layouts", "tag")
 
-    def __init__(self, channel: int, tag: str, route: Route, redelivered: bool) -> None:
+    def __init__(self, channel: int, tag: str, frame_bytes_max: int) -> None:
+        self.channel = channel
+        self.frame_bytes_max = frame_bytes_max
         name = tag.encode()
-        payload_bytes = 4 + 1 + len(name) + 8 + 1 + len(route.address)
-        self.before = b"".join((_lead(1, channel, payload_bytes), _DELIVER, bytes((len(name),)), name))
-        self.after = b"".join((b"\x01" if redelivered else b"\x00", route.address, b"\xce"))
-        self.pack = _layout(len(self.before), len(self.after)).pack
+        self.tag = b"".join((_DELIVER, bytes((len(name),)), name))
+        # What stands before and behind the delivery tag for a route, and how to join the three.
+        self.layouts: dict[tuple[Route, bool], Layout] = {}
+
+    def one(self, tag: int, route: Route, redelivered: bool) -> bytes:
+        """The frame of a single delivery."""
+        flag = b"\x01" if redelivered else b"\x00"
+        payload_bytes = len(self.tag) + 9 + len(route.address)
+        return b"".join((_lead(1, self.channel, payload_bytes), self.tag, _tag(tag), flag, route.address, b"\xce"))
+
+    def many(self, first: int, count: int, route: Route, redelivered: bool) -> Iterable[bytes]:
+        """The frames of consecutive deliveries."""
+        layout = self.layouts.get((route, redelivered))
+        if layout is None:
+            if len(self.layouts) >= _ROUTES_MAX:
+                self.layouts.clear()
+            frame = self.one(0, route, redelivered)
+            at = 7 + len(self.tag)
+            before, after = frame[:at], frame[at + 8 :]
+            layout = before, after, struct.Struct(f">{len(before)}sQ{len(after)}s").pack
+            self.layouts[route, redelivered] = layout
+        before, after, pack = layout
+        return map(pack, repeat(before), range(first, first + count), repeat(after))
 
 
-def _layout(before: int, after: int) -> struct.Struct:
-    layout = _layouts.get((before, after))
-    if layout is None:
-        if len(_layouts) >= _LAYOUTS_MAX:
-            _layouts.clear()
-        layout = _layouts[before, after] = struct.Struct(f">{before}sQ{after}s")
-    return layout
-
-
-def send_deliveries(
-    session: Session, channel: int, consumer: Consumer, first: int, run: Run, redelivered: bool
-) -> None:
+def send_deliveries(session: Session, consumer: Consumer, first: int, run: Run, redelivered: bool) -> None:
     """Queue basic.deliver for every message of a run, under tags from `first`."""
-    frames: dict[tuple[Route, bool], DeliverFrame] = consumer.scratch
-    frame = frames.get((run.route, redelivered))
-    if frame is None:
-        if len(frames) >= _FRAMES_MAX:
-            frames.clear()
-        frame = frames[run.route, redelivered] = DeliverFrame(channel, consumer.tag, run.route, redelivered)
+    frames: DeliverFrames = consumer.scratch
     contents = run.contents
     count = len(contents)
-    if channel != 1 or run.longest_bytes > session.frame_bytes_max:
-        frame_bytes_max = session.frame_bytes_max
-        contents = [content_frames(content, channel, frame_bytes_max) for content in contents]
+    if frames.channel != 1 or run.longest_bytes > frames.frame_bytes_max:
+        contents = [content_frames(content, frames.channel, frames.frame_bytes_max) for content in contents]
     out = session.out
     if not out:
         session.wake()
     if count == 1:
-        out.append(frame.pack(frame.before, first, frame.after))
-        out.append(contents[0])
+        out += (frames.one(first, run.route, redelivered), contents[0])
     else:
         pairs = [b""] * (2 * count)
-        pairs[0::2] = map(frame.pack, repeat(frame.before), range(first, first + count), repeat(frame.after))
+        pairs[0::2] = frames.many(first, count, run.route, redelivered)
         pairs[1::2] = contents
         out += pairs
-    session.output_bytes += run.size_bytes + count * (len(frame.before) + 8 + len(frame.after))
+    session.output_bytes += run.size_bytes + count * (len(frames.tag) + 17 + len(run.route.address))
 
 
 def ack_frame(channel: int, tag: int, multiple: bool) -> bytes:

@@ -16,7 +16,7 @@ from menura.core import content as packed
 from menura.core import fields, properties
 from menura.core.access import Verb
 from menura.core.arguments import EXPIRES_MS_MAX
-from menura.core.errors import PreconditionFailed
+from menura.core.errors import AccessRefused, PreconditionFailed
 from menura.core.routing import Route
 from menura.core.run import Run
 from menura.protocols.amqp import wire
@@ -99,19 +99,29 @@ class Target:
 
 
 def learn(session: Session, number: int, frame: bytes) -> bool:
-    """Resolve a basic.publish frame seen for the first time; whether the hot loop may go on with it."""
+    """Resolve a basic.publish frame seen for the first time; whether the hot loop may go on with it.
+
+    Lead (7 octets), ids (4), ticket (2), exchange and routing key as short strings, a bit each for mandatory and
+    immediate, end octet.
+    """
     channel = session.channels.get(number)
     if channel is None or channel.closing or channel.content is not None:
         return False
     try:
-        _, method = wire.decode_method(frame[7:-1])
-    except wire.WireError:
+        key_at = 14 + frame[13]
+        bits_at = key_at + 1 + frame[key_at]
+        exchange = frame[14:key_at].decode()
+        key = frame[key_at + 1 : bits_at].decode()
+        bits = frame[bits_at]
+    except (IndexError, UnicodeDecodeError):
+        return False
+    if bits_at + 2 != len(frame):
         return False
     try:
-        target = resolve(channel, method)
+        target = resolve(channel, exchange, key, bool(bits & 1), bool(bits & 2))
     except REASONS as reason:
         session.position += len(frame)
-        raise translate(reason, method.ids, channel) from reason
+        raise translate(reason, PUBLISH, channel) from reason
     except AmqpError as error:
         error.channel = channel
         session.position += len(frame)
@@ -122,27 +132,25 @@ def learn(session: Session, number: int, frame: bytes) -> bool:
     return True
 
 
-def resolve(channel: Channel, method: Any) -> Target:
+def resolve(channel: Channel, name: str, key: str, mandatory: bool, immediate: bool) -> Target:
     """What a basic.publish means, after all checks that do not need the message."""
     session = channel.session
-    if method.immediate:
-        raise AmqpError("NOT_IMPLEMENTED", "immediate=true", method.ids)
+    if immediate:
+        raise AmqpError("NOT_IMPLEMENTED", "immediate=true", PUBLISH)
     access = session.access
-    access.require(Verb.WRITE, "exchange", method.exchange)
-    exchange = session.vhost.exchange(method.exchange)
+    access.require(Verb.WRITE, "exchange", name)
+    exchange = session.vhost.exchange(name)
     if exchange.internal:
-        raise AmqpError(
-            "ACCESS_REFUSED",
-            f"cannot publish to internal exchange '{exchange.name}' in vhost '{session.vhost.name}'",
-            method.ids,
-        )
+        raise AccessRefused(f"cannot publish to internal exchange '{name}' in vhost '{session.vhost.name}'")
     if exchange.kind == "topic":
-        access.require_topic(Verb.WRITE, exchange.name, method.routing_key)
-    return Target(channel, exchange, method.routing_key, method.mandatory)
+        access.require_topic(Verb.WRITE, name, key)
+    return Target(channel, exchange, key, mandatory)
 
 
 def basic_publish(channel: Channel, method: Any) -> None:
-    channel.expect_content(resolve(channel, method))
+    """The slow path, for a frame that the hot loop did not want to learn."""
+    target = resolve(channel, method.exchange, method.routing_key, method.mandatory, method.immediate)
+    channel.expect_content(target)
 
 
 # -- messages ------------------------------------------------------------------------------------------------
@@ -154,6 +162,8 @@ def publish(channel: Channel, target: Target, run: Run) -> None:
     if channel.transaction is not None:
         session.vhost.exchange(target.route.exchange)
         channel.transaction.publish(target, run)
+        if session.node.memory.blocked:
+            session.published()
         return
     journal = session.node.journal
     before = journal.appended if journal is not None else 0
@@ -299,17 +309,17 @@ class Content:
                 f"expected content header for class {PUBLISH[0]}, got one for class {class_id} instead",
                 PUBLISH,
             )
-        self.body_bytes = self.missing_bytes = int.from_bytes(payload[4:12], "big")
+        body_bytes = int.from_bytes(payload[4:12], "big")
         limit = channel.session.limits.message_bytes_max
-        if self.body_bytes > limit:
-            self.body_bytes = self.missing_bytes = 0
+        if body_bytes > limit:
             error = AmqpError(
                 "PRECONDITION_FAILED",
-                f"message size {self.body_bytes} is larger than configured max size {limit}",
+                f"message size {body_bytes} is larger than configured max size {limit}",
                 PUBLISH,
             )
             error.channel = channel
             raise error
+        self.body_bytes = self.missing_bytes = body_bytes
         self.properties = payload[12:]
         if not self.body_bytes:
             self._complete(channel)

@@ -49,7 +49,7 @@ def receive_frames(session: Session, data: bytes) -> int:
     """
     publishes = session.publishes
     payload_bytes_max = session.frame_bytes_max - FRAME_OVERHEAD_BYTES
-    position = 0
+    position: int = 0
     end = len(data)
     while end - position >= 8:
         kind, number, size = _lead(data, position)
@@ -88,6 +88,11 @@ def receive_frames(session: Session, data: bytes) -> int:
             session.method(number, data[stop - size - 1 : stop - 1])
             if session.closing:
                 return end
+            if not session.writable and session.output_bytes:
+                # It asks faster than it can be answered: leave the rest for when this has been written.
+                session.stalled = True
+                session.needed_bytes = 0
+                return position
         else:
             position = stop
             session.position = stop

@@ -94,8 +94,9 @@ class Session:
 
         self.closing = False  # close the socket once everything is written
         self.close_sent = False
-        self.reading = True
-        self.blocked = False
+        self.blocked = False  # a publisher while memory is short
+        self.shunned = False  # a peer that is about to be cut off
+        self.stalled = False  # what it asked for has to be written before more is read
         self.deadline: float | None = now + self.limits.handshake_seconds_max
         self.now = now
         self.heartbeat_seconds = 0
@@ -281,6 +282,11 @@ class Session:
             self.output_bytes += len(data)
 
     @property
+    def reading(self) -> bool:
+        """Whether the transport should read from the socket."""
+        return not (self.blocked or self.shunned or self.stalled)
+
+    @property
     def writable(self) -> bool:
         """Whether consumers of this connection may be served."""
         return self.output_bytes < self.limits.output_bytes_max and not self.congested
@@ -298,7 +304,10 @@ class Session:
         return data
 
     def resume(self) -> None:
-        """The peer has caught up: serve its consumers again."""
+        """The peer has caught up: go on with what it has sent, and serve its consumers again."""
+        if self.stalled:
+            self.stalled = False
+            self.receive(b"")
         for channel in self.channels.values():
             for consumer in channel.consumers.values():
                 consumer.queue.touch()
@@ -311,7 +320,6 @@ class Session:
         """Called with every run published: while memory is short, stop reading from this publisher."""
         if self.node.memory.blocked and not self.blocked:
             self.blocked = True
-            self.reading = False
             if self.capabilities.get("connection.blocked") is True:
                 self.send(wire.frame(0, "connection.blocked", reason="low on memory"))
             self.log("warning", f"{self.name}: publisher blocked: low on memory")
@@ -320,7 +328,6 @@ class Session:
         """Memory is plentiful again."""
         if self.blocked and not self.close_sent and not self.closing:
             self.blocked = False
-            self.reading = True
             self.last_received = self.now
             self.wake()
             if self.capabilities.get("connection.blocked") is True:
@@ -380,7 +387,7 @@ class Session:
         """Send connection.close and wait for its answer."""
         self.shut()
         self.close_sent = True
-        self.reading = True
+        self.blocked = False
         self.deadline = self.now + CLOSE_SECONDS_MAX
         class_id, method_id = error.method
         self.send(
@@ -407,7 +414,7 @@ class Session:
     def close_later(self) -> None:
         """Cut the peer off after a moment, so that guessing is slow; what it says meanwhile is not heard."""
         self.close_sent = True
-        self.reading = False
+        self.shunned = True
         self.deadline = self.now + LOGIN_DELAY_SECONDS
 
     def stop(self) -> None:

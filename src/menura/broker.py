@@ -140,6 +140,8 @@ class Broker:
         """Say goodbye to clients, wait a moment for their answer, close everything."""
         for listener in self.listeners:
             listener.server.close()
+        for handshake in list(self._tick.handshakes):
+            handshake.abort()
         for connection in list(self._tick.connections):
             connection.session.stop()
             connection.wake()
@@ -151,6 +153,7 @@ class Broker:
             await self._tick.deserted.wait()
         self._tick.stop()
         self.listeners.clear()
+        self.node.memory.on_change.remove(self._memory_changed)
 
     async def __aenter__(self) -> Self:
         return await self.start()
@@ -174,6 +177,8 @@ class Broker:
         self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
         self._thread = None
+        if self._death is not None:
+            raise self._death
 
     def _run(self, started: Future[None]) -> None:
         async def life() -> None:
@@ -187,8 +192,12 @@ class Broker:
             await self._stopping.wait()
             await self.stop()
 
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(life())
+        self._death: BaseException | None = None
+        try:
+            with asyncio.Runner(loop_factory=loop_factory()) as runner:
+                runner.run(life())
+        except BaseException as error:
+            self._death = error
 
     # -- inside ----------------------------------------------------------------------------------------------
 

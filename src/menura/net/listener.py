@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from menura.net.port import Session
+from menura.net.tls import TlsProtocol
 from menura.net.transport import Connection, Tick
 
 BACKLOG = 4096
@@ -93,11 +94,16 @@ async def listen(address: Address, tls: bool, tick: Tick, make: Callable[[Connec
     if address.tls and not tls:
         raise ListenError(f"{address.scheme}:// takes no TLS settings; did you mean {address.scheme}s://?")
     context = address.context() if tls else None
+
+    def new() -> Connection:
+        return Connection(tick, make)
+
+    def accepted() -> asyncio.BaseProtocol:
+        return new() if context is None else TlsProtocol(tick, new, context)
+
     loop = asyncio.get_running_loop()
     try:
-        server = await loop.create_server(
-            lambda: Connection(tick, make), address.host, address.port, ssl=context, backlog=BACKLOG
-        )
+        server = await loop.create_server(accepted, address.host, address.port, backlog=BACKLOG)
     except OSError as error:
         raise ListenError(
             f"cannot listen on {address.scheme}://{address.host}:{address.port}: {error.strerror or error}. "

@@ -32,6 +32,7 @@ class Tick:
     def __init__(self, loop: asyncio.AbstractEventLoop, at_end: Callable[[], None]) -> None:
         self.loop = loop
         self.connections: set[Connection] = set()
+        self.handshakes: set[asyncio.Transport] = set()
         self.deserted = asyncio.Event()
         self.deserted.set()
         self._at_end = at_end

@@ -253,7 +253,7 @@ def _acks(session: Session, channel: Channel, data: bytes, position: int, end: i
     tags = [tag for (tag,) in _ack_tags(data[position:stop])]
     first = tags[0]
     last_tag = tags[-1]
-    if tags == list(range(first, last_tag + 1)):
+    if last_tag - first == len(tags) - 1 and tags == list(range(first, last_tag + 1)):
         channel.settle(first, last_tag)
     else:
         for low, high in _ranges(tags):

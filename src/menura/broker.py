@@ -17,7 +17,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from menura.config import Config
+from menura.config import IN_MEMORY, Config
 from menura.core.access import Access
 from menura.core.node import DEFAULT_VHOST, Node
 from menura.net.listener import Address, Listener, ListenError, listen, peer_subject
@@ -46,6 +46,8 @@ class Broker:
         if listen is not None:
             settings["listen"] = tuple(listen)
         self.config = replace(config, **settings)
+        if self.config.data != IN_MEMORY:
+            raise ValueError("this version keeps messages in memory only: leave `data` at ':memory:'")
         self.listeners: list[Listener] = []
         self.node = Node(os.urandom, watermark_bytes=self.config.watermark_bytes)
         self.node.add_user("guest", "guest", frozenset(("administrator",)))

@@ -119,4 +119,3 @@ def no_exchange(method: type[base.Frame], name: str = "x") -> str:
 
 def locked(method: type[base.Frame]) -> str:
     return channel_error(405, LOCKED, method)
-

@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 
+import menura
+
 pytest.register_assert_rewrite("tests.conformance.wire")
 
+from tests.conformance.administration import Administration, OwnBroker, Rabbitmqctl  # noqa: E402
 from tests.conformance.differences import DIFFERENCES  # noqa: E402
 from tests.conformance.wire import Client  # noqa: E402
 
@@ -76,10 +79,10 @@ def connect(amqp_url: str, name: Names, janitor: Client, request: pytest.Fixture
     """Opens a TCP connection, and no more, to the broker under test (or another URL)."""
     clients: list[Client] = []
     difference = DIFFERENCES.get(request.node.originalname)
-    older = difference.older if difference and janitor.version.startswith("3.") else ()
+    answers = difference.older_answers if difference and janitor.version.startswith("3.") else list
 
-    def open_connection(url: str = amqp_url) -> Client:
-        client = Client(url, name.undo, older)
+    def open_connection(url: str = amqp_url, rename: Callable[[str], str] = name.undo) -> Client:
+        client = Client(url, rename, answers)
         clients.append(client)
         return client
 
@@ -97,3 +100,15 @@ def connect(amqp_url: str, name: Names, janitor: Client, request: pytest.Fixture
 def c(connect: Connect) -> Client:
     """A connection with channel 1 open."""
     return connect().login().open_channel()
+
+
+@pytest.fixture(scope="session")
+def administration(session_broker: menura.Broker | None) -> Iterator[Administration]:
+    if session_broker is not None:
+        yield OwnBroker(session_broker)
+        return
+    if not Rabbitmqctl.available():
+        pytest.skip("the broker under test is not ours, and there is no rabbitmqctl to ask it with")
+    rabbitmqctl = Rabbitmqctl()
+    yield rabbitmqctl
+    rabbitmqctl.remove_all()

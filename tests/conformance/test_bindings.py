@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pamqp.commands import Basic, Exchange, Queue
-
 from tests.conformance.answers import UNBOUND, got, no_exchange, returned
 from tests.conformance.wire import EXCHANGE_DECLARED, Client
 

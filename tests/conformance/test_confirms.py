@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from pamqp.commands import Basic, Confirm, Tx
-
 from tests.conformance.answers import (
     EMPTY,
     QOS_OK,

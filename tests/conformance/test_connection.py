@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from pamqp.commands import Basic, Channel, Confirm, Connection, Queue
-
 from tests.conformance.answers import connection_error, declared, no_queue
 from tests.conformance.conftest import Connect
 from tests.conformance.frames import BODY, HEARTBEAT, on, raw_frame, raw_header
@@ -204,4 +203,3 @@ def test_heartbeats_come_twice_an_interval_and_are_expected_back(connect: Connec
 def test_any_update_of_the_secret_is_answered(c: Client) -> None:
     c.send(Connection.UpdateSecret(c.password, "rotation"), channel=0)
     c.expect("0 Connection.UpdateSecretOk()")
-

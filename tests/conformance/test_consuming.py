@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from pamqp.commands import Basic, Channel, Queue
-
 from tests.conformance.answers import EMPTY, channel_error, connection_error, delivered, got
 from tests.conformance.frames import on
 from tests.conformance.wire import Client
@@ -134,7 +133,7 @@ def test_a_consumer_of_higher_priority_comes_first(c: Client, q: str) -> None:
 def test_a_consumer_of_lower_priority_gets_what_the_higher_one_has_no_room_for(c: Client, q: str) -> None:
     c.queue(q)
     c.ask(Basic.Qos(prefetch_count=1), "1 Basic.QosOk()")
-    c.consume(q, "low", arguments={"x-priority": -1})
+    c.consume(q, "low", arguments={"x-priority": -1000})
     c.consume(q, "default")
     c.publish(q)
     c.expect(delivered(1, to="default"))

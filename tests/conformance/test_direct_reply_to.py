@@ -6,7 +6,6 @@ import re
 
 import pytest
 from pamqp.commands import Basic, Channel, Confirm, Queue
-
 from tests.conformance.answers import UNBOUND, channel_error, confirmed, declared, delivered, got, no_queue, returned
 from tests.conformance.conftest import Connect
 from tests.conformance.wire import Client
@@ -40,7 +39,9 @@ def test_a_server_answers_to_the_address_in_the_request(c: Client, server: Clien
     server.publish(address, b"answer", correlation_id="7")
     c.expect(delivered(1, b"answer", key=address, correlation_id="7"))
     server.publish(address, b"another")
-    c.expect(f"1 Basic.Deliver(consumer_tag='c', delivery_tag=..., exchange='', routing_key={address!r}) {{}} b'another'")
+    c.expect(
+        f"1 Basic.Deliver(consumer_tag='c', delivery_tag=..., exchange='', routing_key={address!r}) {{}} b'another'"
+    )
 
 
 def test_an_answer_that_reaches_its_client_is_not_returned(c: Client, server: Client, q: str) -> None:
@@ -83,9 +84,7 @@ def test_an_address_is_not_a_queue_to_consume_from(c: Client, server: Client, q:
 
 
 def test_replies_are_not_acknowledged(c: Client) -> None:
-    c.ask(
-        Basic.Consume(queue=REPLY_TO), channel_error(406, "reply consumer cannot acknowledge", Basic.Consume)
-    )
+    c.ask(Basic.Consume(queue=REPLY_TO), channel_error(406, "reply consumer cannot acknowledge", Basic.Consume))
 
 
 def test_a_channel_has_one_reply_consumer(c: Client) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from pamqp.commands import Basic, Exchange, Queue
-
 from tests.conformance.answers import channel_error, no_exchange
 from tests.conformance.wire import EXCHANGE_DECLARED, Client
 
@@ -120,8 +119,7 @@ def test_a_predeclared_exchange_is_compared_like_any_other(c: Client) -> None:
     c.expect(
         channel_error(
             406,
-            "inequivalent arg 'durable' for exchange 'amq.direct' in vhost '/': "
-            "received 'false' but current is 'true'",
+            "inequivalent arg 'durable' for exchange 'amq.direct' in vhost '/': received 'false' but current is 'true'",
             Exchange.Declare,
         )
     )

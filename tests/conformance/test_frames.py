@@ -6,7 +6,6 @@ import struct
 
 import pytest
 from pamqp.commands import Basic, Channel, Queue
-
 from tests.conformance.answers import connection_error, declared, got
 from tests.conformance.conftest import Connect
 from tests.conformance.frames import (
@@ -22,12 +21,11 @@ from tests.conformance.frames import (
     raw_method,
     short,
 )
-from tests.conformance.wire import CLOSED, Client
+from tests.conformance.wire import Client
 
 NOT_A_HEADER = "expected content header for class 60, got non content header frame instead"
 NOT_A_BODY = "expected content body, got non content body frame instead"
 NOT_A_METHOD = "expected method frame, got non method frame instead"
-MIB = 1024 * 1024
 
 
 # -- frames ------------------------------------------------------------------------------------------------
@@ -68,7 +66,7 @@ def test_a_frame_may_be_a_little_too_long(connect: Connect, q: str, size: int) -
 @pytest.mark.parametrize("size", [4097, 100_000_000, 0xFFFFFFFF])
 def test_a_frame_that_is_much_too_long_is_refused_before_it_has_come(connect: Connect, size: int) -> None:
     client = connect().login(frame_max=4096).open_channel()
-    client.send(raw_frame(BODY, 1, b"", end=b"", size=size))
+    client.send(raw_frame(BODY, 1, b"x", end=b"", size=size))
     client.expect(connection_error(501, f"type 3, all octets = <<>>: {{frame_too_large,{size},4088}}"))
 
 
@@ -166,12 +164,12 @@ def test_a_reserved_property_flag_is_ignored(c: Client, q: str) -> None:
 
 def test_a_body_is_not_longer_than_announced(c: Client) -> None:
     c.send(Basic.Publish(routing_key="k"), raw_header(3), raw_frame(BODY, 1, b"xxxx"), Basic.Cancel("none"))
-    c.expect_differing(connection_error(501, "..."))
+    c.expect_differing(connection_error(501, "...", Basic.Publish))
 
 
 def test_properties_are_as_their_flags_say(c: Client) -> None:
     c.send(Basic.Publish(routing_key="k", mandatory=True), raw_header(0, flags=0x8000))
-    c.expect_differing(connection_error(502, "..."))
+    c.expect_differing(connection_error(502, "...", Basic.Publish))
 
 
 # -- methods -----------------------------------------------------------------------------------------------
@@ -194,7 +192,7 @@ def test_an_unknown_method(c: Client, class_id: int, method_id: int) -> None:
 def test_access_request_is_granted(c: Client) -> None:
     ticket = raw_method(30, 10, short("/data") + b"\x1f")
     c.send(ticket, Basic.Cancel("none"))
-    c.expect_differing(f"0 {raw_method(30, 11, bytes((0, 1)))!r}", "1 Basic.CancelOk(consumer_tag='none')")
+    c.expect(f"0 {raw_method(30, 11, bytes((0, 1)))!r}", "1 Basic.CancelOk(consumer_tag='none')")
 
 
 # -- strings and tables ------------------------------------------------------------------------------------
@@ -220,9 +218,9 @@ def test_a_consumer_tag_is_utf_8(c: Client, q: str) -> None:
     c.ask(method, connection_error(501, "Malformed UTF-8 in shortstr"))
 
 
-@pytest.mark.parametrize("name", [b"\xc3", b"\xed\xa0\x80", b"\xc0\x80", b"a\x80"])
-def test_utf_8_is_well_formed(c: Client, name: bytes) -> None:
-    c.ask(declare(name), connection_error(501, "Malformed UTF-8 in shortstr"))
+@pytest.mark.parametrize("octets", [b"\xc3", b"\xc0\x80", b"a\x80"])
+def test_utf_8_is_well_formed(c: Client, octets: bytes) -> None:
+    c.ask(declare(octets), connection_error(501, "Malformed UTF-8 in shortstr"))
 
 
 GOOD_TABLES = {
@@ -288,8 +286,5 @@ def test_the_broker_survives_a_table_nested_a_thousand_deep(c: Client, connect: 
     for _ in range(1000):
         entries = short("k") + b"F" + long(entries)
     c.send(declare(q, long(entries)))
-    assert c.line() in (declared(), CLOSED) or "Connection.Close(50" in c.line()
+    assert c.line().startswith((declared(), "0 Connection.Close(501, "))
     connect().login().open_channel()
-
-
-assert MIB

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from pamqp.commands import Queue
-
 from tests.conformance.answers import channel_error
 from tests.conformance.frames import long, raw_method, short
 from tests.conformance.wire import Client

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from pamqp.commands import Basic, Exchange, Queue
-
 from tests.conformance.answers import UNBOUND, channel_error, got, no_exchange, no_queue, returned
 from tests.conformance.wire import Client
 

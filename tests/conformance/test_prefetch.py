@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from pamqp.commands import Basic
-
 from tests.conformance.answers import QOS_OK, connection_error, delivered, got
 from tests.conformance.frames import qos
 from tests.conformance.wire import Client

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from pamqp.commands import Queue
-
 from tests.conformance.answers import channel_error, declared
 from tests.conformance.frames import long, raw_method, short
 from tests.conformance.wire import Client
@@ -62,8 +61,8 @@ def test_a_valid_argument_is_accepted(c: Client, q: str, argument: str, value: A
 
 @pytest.mark.parametrize("argument", ["x-message-ttl", "x-expires", "x-max-length", "x-max-length-bytes"])
 def test_a_limit_is_not_negative(c: Client, q: str, argument: str) -> None:
-    c.send(Queue.Declare(queue=q, exclusive=True, arguments={argument: -1}))
-    c.expect(invalid(argument, "{value_negative,-1}"))
+    c.send(Queue.Declare(queue=q, exclusive=True, arguments={argument: -1000}))
+    c.expect(invalid(argument, "{value_negative,-1000}"))
 
 
 @pytest.mark.parametrize(
@@ -95,8 +94,8 @@ def test_there_are_at_most_256_priorities(c: Client, q: str) -> None:
 
 
 def test_the_highest_priority_is_not_negative(c: Client, q: str) -> None:
-    c.send(Queue.Declare(queue=q, exclusive=True, arguments={"x-max-priority": -1}))
-    c.expect(invalid("x-max-priority", "{value_negative,-1}"))
+    c.send(Queue.Declare(queue=q, exclusive=True, arguments={"x-max-priority": -1000}))
+    c.expect(invalid("x-max-priority", "{value_negative,-1000}"))
 
 
 UNKNOWN = [

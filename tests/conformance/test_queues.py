@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from pamqp.commands import Basic, Channel, Queue
-
 from tests.conformance.answers import BOUND, EMPTY, channel_error, declared, delivered, got, locked, no_queue
 from tests.conformance.conftest import Connect
 from tests.conformance.wire import Client

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from pamqp.commands import Basic, Channel
-
 from tests.conformance.answers import EMPTY, channel_error, connection_error, delivered, got
 from tests.conformance.wire import Client
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import pytest
 from pamqp.commands import Queue
-
 from tests.conformance.wire import Client
 
 # pattern: (keys that match, keys that do not)

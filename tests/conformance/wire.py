@@ -22,17 +22,18 @@ import re
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from pamqp import base, body, header, heartbeat
 from pamqp.commands import Basic, Channel, Connection, Exchange, Queue
-
 from tests.conformance.frames import FRAME_OVERHEAD, PROTOCOL_HEADER, content, decode, on, plain
 
 ANSWER_SECONDS_MAX = 10.0
 CLOSED = "closed"
+SILENCE = "silence"
+EXCHANGE_DECLARED = "1 Exchange.DeclareOk()"
 CAPABILITIES = {
     "authentication_failure_close": True,
     "basic.nack": True,
@@ -60,14 +61,19 @@ def _properties(head: header.ContentHeader) -> str:
 
 def _matches(expected: str, line: str) -> bool:
     """Whether the line is the expected one, in which `...` stands for anything."""
-    return re.fullmatch(re.escape(expected).replace(r"\.\.\.", ".*"), line, re.DOTALL) is not None
+    return line == expected or re.fullmatch(re.escape(expected).replace(r"\.\.\.", ".*"), line, re.DOTALL) is not None
 
 
 class Client:
     """One TCP connection to the broker under test."""
 
-    def __init__(self, url: str, rename: Callable[[str], str] = str, older: tuple[str, ...] = ()) -> None:
-        """`older` replaces what `expect_differing` expects."""
+    def __init__(
+        self,
+        url: str,
+        rename: Callable[[str], str] = str,
+        answers: Callable[[Sequence[str]], Sequence[str]] = list,
+    ) -> None:
+        """`answers` turns what `expect_differing` expects into what this broker is known to answer."""
         parts = urlsplit(url)
         self.user = unquote(parts.username or "guest")
         self.password = unquote(parts.password or "guest")
@@ -76,15 +82,11 @@ class Client:
         # Methods that delete what may outlive the connection.
         self.leftovers: list[base.Frame] = []
         self._rename = rename
-        self._older = older
+        self._answers = answers
         self._socket = socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 5672), 5)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
         self._ended = False
-
-    @property
-    def port(self) -> int:
-        return int(self._socket.getsockname()[1])
 
     def close(self) -> None:
         if not self._ended:
@@ -191,6 +193,12 @@ class Client:
         """The next method with its content, as text."""
         return self.show(*self.method(seconds))
 
+    def line_or_silence(self, seconds: float = ANSWER_SECONDS_MAX) -> str:
+        try:
+            return self.line(seconds)
+        except TimeoutError:
+            return SILENCE
+
     def show(self, channel: int, value: Any, head: Any = None, payload: bytes = b"") -> str:
         if value is None:
             return CLOSED
@@ -211,18 +219,15 @@ class Client:
         """The broker's next answers are these, in this order; `...` in them stands for anything."""
         got: list[str] = []
         for pattern in expected:
-            try:
-                line = self.line()
-            except TimeoutError:
-                line = "silence"
+            line = self.line_or_silence()
             got.append(pattern if _matches(pattern, line) else line)
-            if line in (CLOSED, "silence"):
+            if line in (CLOSED, SILENCE):
                 break
         assert got == list(expected)
 
     def expect_differing(self, *expected: str) -> None:
         """As `expect`, in a case that stands in `differences`: an older broker has another answer."""
-        self.expect(*(self._older or expected))
+        self.expect(*self._answers(expected))
 
     def ask(self, thing: Sendable, *expected: str) -> None:
         """Send, then expect."""
@@ -309,6 +314,3 @@ class Client:
                 return got
             assert isinstance(method, Basic.GetOk), method
             got.append(payload)
-
-
-EXCHANGE_DECLARED = "1 Exchange.DeclareOk()"

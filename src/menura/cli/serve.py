@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import resource
 import signal
 import sys
 import time
@@ -49,6 +50,7 @@ def serve(listen: tuple[str, ...], data: str, memory_max: int | None, log_level:
     logging.basicConfig(level=log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(message)s")
     if data != IN_MEMORY:
         raise click.UsageError("this version keeps messages in memory only: leave --data at ':memory:'")
+    _raise_file_limit()
     config = Config(
         listen=listen or tuple(f"{scheme}://{LOOPBACK}:{STANDARD_PORTS[scheme]}" for scheme in ("amqp",)),
         data=data,
@@ -60,6 +62,13 @@ def serve(listen: tuple[str, ...], data: str, memory_max: int | None, log_level:
     except ListenError as error:
         click.echo(f"menura: {error}", err=True)
         sys.exit(1)
+
+
+def _raise_file_limit() -> None:
+    """Each connection takes a file descriptor: use as many as the system lets this process have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _run(config: Config, started: float) -> None:

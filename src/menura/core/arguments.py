@@ -14,9 +14,7 @@ from menura.core import fields
 from menura.core.errors import PreconditionFailed
 
 Arguments = Mapping[str, bytes]
-_INTEGERS = frozenset(
-    ("byte", "unsignedbyte", "short", "unsignedshort", "signedint", "unsignedint", "long", "timestamp")
-)
+_INTEGERS = frozenset(("byte", "unsignedbyte", "short", "unsignedshort", "signedint", "unsignedint", "long"))
 CLASSIC = fields.encode_value("classic")
 EXPIRES_MS_MAX = 10 * 365 * 24 * 3600 * 1000
 
@@ -59,7 +57,8 @@ def require_equal_arguments(
     width."""
     for name in QUEUE_ARGUMENTS if names is None else names:
         new, old = received.get(name), current.get(name)
-        if not _same(new, old):
+        same = _same_type(new, old) if name == "x-queue-type" else _same(new, old)
+        if not same:
             describe = _described if new is None or old is None else _brief
             raise PreconditionFailed(
                 f"inequivalent arg '{name}' for {what}: received {describe(new)} but current is {describe(old)}"
@@ -67,14 +66,19 @@ def require_equal_arguments(
 
 
 def _same(one: bytes | None, other: bytes | None) -> bool:
-    """Equal, integers by value; the type classic is the same as no type."""
-    if one == other or {one, other} == {None, CLASSIC}:
+    """Equal, integers by value."""
+    if one == other:
         return True
     if one is None or other is None:
         return False
     if fields.type_name(one) in _INTEGERS and fields.type_name(other) in _INTEGERS:
         return bool(fields.decode_value(one) == fields.decode_value(other))
     return False
+
+
+def _same_type(one: bytes | None, other: bytes | None) -> bool:
+    """No type is the same as classic."""
+    return (one or CLASSIC) == (other or CLASSIC)
 
 
 def _plain(value: str | bool) -> str:

@@ -7,6 +7,7 @@ with reading.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,11 +20,23 @@ UNLIMITED = 1 << 30
 class Limit:
     """Unsettled messages over all consumers of a channel, at most `count` (0: no limit)."""
 
-    __slots__ = ("count", "used")
+    __slots__ = ("consumers", "count", "used")
 
     def __init__(self, count: int = 0) -> None:
         self.count = count
         self.used = 0
+        self.consumers: dict[Consumer, None] = {}
+
+    def give_back(self, count: int) -> None:
+        """`count` messages are settled; where that makes room, it is room for every consumer."""
+        full = self.count and self.used >= self.count
+        self.used -= count
+        if full and self.used < self.count:
+            self.touch()
+
+    def touch(self) -> None:
+        for consumer in self.consumers:
+            consumer.queue.touch()
 
 
 class Consumer:
@@ -82,7 +95,7 @@ class Consumer:
         """`count` of its messages are settled, one way or another; its queue may have more for it."""
         self.unsettled -= count
         if self.limit is not None:
-            self.limit.used -= count
+            self.limit.give_back(count)
         self.queue.touch()
 
 
@@ -92,25 +105,28 @@ class Turns:
     With `single` only the longest-standing consumer is served, until it goes.
     """
 
-    __slots__ = ("_next", "all", "single")
+    __slots__ = ("_ranks", "all", "single")
 
     def __init__(self, single: bool = False) -> None:
         self.single = single
         self.all: list[Consumer] = []
-        self._next = 0
+        # Consumers of equal priority, highest first; the first of each rank is the next to be served.
+        self._ranks: list[deque[Consumer]] = []
 
     def __len__(self) -> int:
         return len(self.all)
 
     def add(self, consumer: Consumer) -> None:
-        at = len(self.all)
-        while not self.single and at and self.all[at - 1].priority < consumer.priority:
-            at -= 1
-        self.all.insert(at, consumer)
+        self.all.append(consumer)
+        self._rank()
 
     def remove(self, consumer: Consumer) -> None:
         self.all.remove(consumer)
-        self._next = 0
+        self._rank()
+
+    def _rank(self) -> None:
+        priorities = sorted({consumer.priority for consumer in self.all}, reverse=True)
+        self._ranks = [deque(one for one in self.all if one.priority == priority) for priority in priorities]
 
     @property
     def exclusive(self) -> bool:
@@ -120,17 +136,16 @@ class Turns:
         return not self.single or self.all[0] is consumer
 
     def next(self) -> tuple[Consumer, int, int] | None:
-        """The consumer whose turn it is, its room, and how many equals share with it; None if nobody has
-        room."""
-        consumers = self.all
-        if len(consumers) == 1 or (self.single and consumers):
-            room = consumers[0].room()
-            return (consumers[0], room, 1) if room > 0 else None
-        ready = [(consumer, room) for consumer in consumers if (room := consumer.room()) > 0]
-        if not ready:
-            return None
-        highest = ready[0][0].priority
-        equals = [pair for pair in ready if pair[0].priority == highest]
-        turn = self._next % len(equals)
-        self._next = turn + 1
-        return (*equals[turn], len(equals))
+        """The consumer whose turn it is, its room, and how many equals share with it; None if nobody has room."""
+        if len(self.all) == 1 or (self.single and self.all):
+            consumer = self.all[0]
+            room = consumer.room()
+            return (consumer, room, 1) if room > 0 else None
+        for rank in self._ranks:
+            for _ in range(len(rank)):
+                consumer = rank[0]
+                rank.rotate(-1)
+                room = consumer.room()
+                if room > 0:
+                    return consumer, room, len(rank)
+        return None

@@ -40,14 +40,14 @@ def binding_identity(
 
 
 class Exchange:
-    """What all kinds share. `bindings` counts those that start here."""
+    """What all kinds share. `bindings` start here, `incoming` ones end here."""
 
     what: ClassVar[str] = "exchange"
     kind: ClassVar[str] = ""
     by_headers: ClassVar[bool] = False
 
     __slots__ = (
-        "__weakref__", "alternate", "arguments", "auto_delete", "bindings", "durable", "internal", "name",
+        "__weakref__", "alternate", "arguments", "auto_delete", "bindings", "durable", "incoming", "internal", "name",
         "published",
     )  # fmt: skip
 
@@ -67,7 +67,8 @@ class Exchange:
         self.internal = internal
         self.arguments = arguments or {}
         self.alternate = alternate
-        self.bindings = 0
+        self.bindings: dict[Binding, None] = {}
+        self.incoming: dict[Binding, None] = {}
         self.published = 0
 
     def check(self, arguments: Arguments) -> None:

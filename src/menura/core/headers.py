@@ -60,7 +60,15 @@ def _matches(headers: Mapping[str, Any], key: str, wanted: Any) -> bool:
         return False
     if wanted is None:
         return True
-    given = headers[key]
-    if isinstance(given, bool) or isinstance(wanted, bool):
-        return given is wanted
-    return bool(given == wanted)
+    return _equal(headers[key], wanted)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """As Python has it, but truth is no number, however deep inside."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+    return bool(one == other)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from menura.core.run import Run
 
 _SWEEP_MIN = 64
+_PIECE = 64
 
 
 class UnknownTag(Exception):
@@ -40,7 +41,7 @@ class Span(NamedTuple):
 class Ledger:
     """Outstanding deliveries, ordered by tag."""
 
-    __slots__ = ("_firsts", "_holes", "_spans", "next_tag", "outstanding")
+    __slots__ = ("_firsts", "_holes", "_low", "_spans", "next_tag", "outstanding")
 
     def __init__(self) -> None:
         self.next_tag = 1
@@ -48,6 +49,7 @@ class Ledger:
         self._firsts: list[int] = []
         self._spans: list[Span | None] = []
         self._holes = 0
+        self._low = 0  # everything before this index is a hole
 
     def skip(self, count: int) -> int:
         """Use up tags that need no settling; the first of them."""
@@ -73,7 +75,7 @@ class Ledger:
         found = self._covering(first, last)
         expected = first
         for span in found:
-            if span is None:
+            if span is None or span.first + len(span.run.contents) <= first:
                 continue
             if span.first > expected:
                 raise UnknownTag(expected)
@@ -94,7 +96,7 @@ class Ledger:
         spans = [span for span in self._spans if span is not None]
         self._firsts.clear()
         self._spans.clear()
-        self._holes = 0
+        self._holes = self._low = 0
         self.outstanding = 0
         return spans
 
@@ -104,7 +106,7 @@ class Ledger:
         kept.sort(key=lambda span: span.first)
         self._spans = list(kept)
         self._firsts = [span.first for span in kept]
-        self._holes = 0
+        self._holes = self._low = 0
         self.outstanding += sum(len(span.run.contents) for span in spans)
 
     def _covering(self, first: int, last: int) -> list[Span | None]:
@@ -114,7 +116,7 @@ class Ledger:
     def _cut(self, first: int, last: int) -> list[Span]:
         """Take tags first..last out of the spans, splitting those at the edges."""
         firsts, spans = self._firsts, self._spans
-        at = max(bisect_right(firsts, first) - 1, 0)
+        at = max(bisect_right(firsts, first) - 1, self._low)
         stop = bisect_right(firsts, last)
         taken: list[Span] = []
         while at < stop:
@@ -129,13 +131,18 @@ class Ledger:
                     self._holes += 1
                 elif low < high:
                     taken.append(_piece(span, low, high))
-                    kept = [_piece(span, *rest) for rest in ((0, low), (high, count)) if rest[0] < rest[1]]
+                    # What follows is cut once more, so that settling tag by tag copies few messages each time.
+                    near = min(high + _PIECE, count)
+                    parts = ((0, low), (high, near), (near, count))
+                    kept = [_piece(span, *part) for part in parts if part[0] < part[1]]
                     spans[at : at + 1] = kept
                     firsts[at : at + 1] = [piece.first for piece in kept]
                     at += len(kept) - 1
                     stop += len(kept) - 1
             at += 1
         self.outstanding -= sum(len(span.run.contents) for span in taken)
+        while self._low < len(spans) and spans[self._low] is None:
+            self._low += 1
         if self._holes > _SWEEP_MIN and self._holes * 2 > len(spans):
             self._sweep()
         return taken
@@ -143,7 +150,7 @@ class Ledger:
     def _sweep(self) -> None:
         self._spans = [span for span in self._spans if span is not None]
         self._firsts = [span.first for span in self._spans if span is not None]
-        self._holes = 0
+        self._holes = self._low = 0
 
 
 def _piece(span: Span, low: int, high: int) -> Span:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # A bytes object's own header and the list slot that points to it.
 MESSAGE_OVERHEAD_BYTES = 41
+# A run, its list, its place in a queue, and its route, which may be nobody else's.
+RUN_OVERHEAD_BYTES = 600
 _CLEAR_AT = 0.95
 
 
@@ -75,6 +77,10 @@ class MemoryAccount:
         """Account for bytes held outside of queues: half-arrived messages, transactions. Negative to give back."""
         self.used_bytes += count
         self._check()
+
+    def weigh_runs(self, count: int) -> None:
+        """Account for `count` runs more (or less) held, beside their messages."""
+        self.used_bytes += count * RUN_OVERHEAD_BYTES
 
     def _check(self) -> None:
         threshold = self._limit * _CLEAR_AT if self.blocked else self._limit

@@ -50,9 +50,13 @@ class Node:
         vhost = self.vhost(name)
         for queue in list(vhost.queues.values()):
             vhost.remove_queue(queue)
+        for reply_queue in list(vhost.reply_queues):
+            vhost.remove_reply_queue(reply_queue)
         del self.vhosts[name]
         for user in self.users:
             user.permissions.pop(name, None)
+            for key in [key for key in user.topic_permissions if key[0] == name]:
+                del user.topic_permissions[key]
         self.users.version += 1
 
     def add_user(self, name: str, password: str, tags: frozenset[str] = frozenset()) -> None:

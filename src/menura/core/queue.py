@@ -84,6 +84,7 @@ class Queue:
             self.vhost.memory.charge(run)
         if not (self._ready and self._ready[-1].absorb(run)):
             self._ready.append(run)
+            self.vhost.memory.weigh_runs(1)
         if not self.touched:
             self.touch()
 
@@ -100,18 +101,23 @@ class Queue:
         """
         if self._back:
             position, run = heapq.heappop(self._back)
-            if len(run.contents) > count:
-                heapq.heappush(self._back, (position + count, run.piece(count, len(run.contents))))
-                run = run.piece(0, count)
+            pieces = run.split(count, _PIECE)
+            run = pieces.pop(0)
+            at = position + len(run.contents)
+            for piece in pieces:
+                heapq.heappush(self._back, (at, piece))
+                at += len(piece.contents)
             redelivered = True
             self.redelivered += len(run.contents)
         else:
             run = self._ready.popleft()
-            if len(run.contents) > count:
-                run = self._break(run, count)
+            pieces = run.split(count, _PIECE)
+            run = pieces.pop(0)
+            self._ready.extendleft(reversed(pieces))
             redelivered = False
             position = self._head
             self._head += len(run.contents)
+        self.vhost.memory.weigh_runs(len(pieces) - 1)
         taken_count = len(run.contents)
         self.ready_count -= taken_count
         self.ready_bytes -= run.size_bytes
@@ -119,16 +125,6 @@ class Queue:
         self.unsettled_bytes += run.size_bytes
         self.delivered += taken_count
         return position, run, redelivered
-
-    def _break(self, run: Run, count: int) -> Run:
-        """The first `count` messages of a longer run; the rest goes back to the head."""
-        length = len(run.contents)
-        if length > count + _PIECE:
-            self._ready.appendleft(run.piece(count + _PIECE, length))
-            run = run.piece(0, count + _PIECE)
-            length = count + _PIECE
-        self._ready.appendleft(run.piece(count, length))
-        return run.piece(0, count)
 
     def settle(self, position: int, run: Run) -> None:
         """These messages, taken before, are done with."""
@@ -147,6 +143,7 @@ class Queue:
             self._forget(position, run)
             return
         heapq.heappush(self._back, (position, run))
+        self.vhost.memory.weigh_runs(1)
         self.ready_count += count
         self.ready_bytes += run.size_bytes
         self.touch()
@@ -154,6 +151,7 @@ class Queue:
     def purge(self) -> int:
         """Drop everything that waits; what is handed out stays. The number dropped."""
         count = self.ready_count
+        self.vhost.memory.weigh_runs(-len(self._back) - len(self._ready))
         while self._back:
             self._forget(*heapq.heappop(self._back))
         for run in self._ready:
@@ -180,11 +178,15 @@ class Queue:
         ):
             raise AccessRefused(f"queue '{self.name}' in vhost '{self.vhost.name}' in exclusive use")
         self.consumers.add(consumer)
+        if consumer.limit is not None:
+            consumer.limit.consumers[consumer] = None
         self.had_consumer = True
         self.touch()
 
     def unsubscribe(self, consumer: Consumer) -> None:
         """Remove a consumer; an auto-delete queue goes with its last one."""
+        if consumer.limit is not None:
+            consumer.limit.consumers.pop(consumer, None)
         if not self.alive:
             return
         self.consumers.remove(consumer)

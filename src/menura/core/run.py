@@ -50,6 +50,20 @@ class Run:
         contents = self.contents[start:stop]
         return Run(self.route, contents, sum(map(len, contents)), self.longest_bytes, self.persistent, self.shared)
 
+    def split(self, count: int, piece: int) -> list[Run]:
+        """This run as the first `count` messages, at most `piece` more, and the rest; itself if it is no longer.
+
+        Whoever takes a few messages at a time off the front copies at most `piece` others each time.
+        """
+        length = len(self.contents)
+        if length <= count:
+            return [self]
+        near = min(count + piece, length)
+        parts = [self.piece(0, count), self.piece(count, near)]
+        if near < length:
+            parts.append(self.piece(near, length))
+        return parts
+
     def absorb(self, other: Run) -> bool:
         """Append `other` to this run when nobody could tell the difference; say whether that was so."""
         if (

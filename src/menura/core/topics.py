@@ -12,9 +12,10 @@ Destination = TypeVar("Destination")
 
 
 class _Node(Generic[Destination]):
-    __slots__ = ("children", "destinations")
+    __slots__ = ("any_number", "children", "destinations")
 
-    def __init__(self) -> None:
+    def __init__(self, any_number: bool = False) -> None:
+        self.any_number = any_number
         self.children: dict[str, _Node[Destination]] = {}
         self.destinations: dict[Destination, int] = {}
 
@@ -30,7 +31,7 @@ class TopicTrie(Generic[Destination]):
         for word in _words(pattern):
             child = node.children.get(word)
             if child is None:
-                child = node.children[word] = _Node()
+                child = node.children[word] = _Node(word == "#")
             node = child
         node.destinations[destination] = node.destinations.get(destination, 0) + 1
 
@@ -54,7 +55,8 @@ class TopicTrie(Generic[Destination]):
         found: dict[Destination, None] = {}
         words = _words(key)
         last = len(words)
-        # States (node, words consumed); `#` can reach one state on many ways, hence the set.
+        # States (node, words consumed). A node of `#` may be left at once or consume a word and stay. Two `#` can
+        # reach one state on many ways, hence the set.
         seen: set[tuple[int, int]] = set()
         stack: list[tuple[_Node[Destination], int]] = [(self._root, 0)]
         while stack:
@@ -62,23 +64,29 @@ class TopicTrie(Generic[Destination]):
             children = node.children
             rest = children.get("#")
             if rest is not None:
-                for skipped in range(at, last + 1):
-                    state = (id(rest), skipped)
-                    if state not in seen:
-                        seen.add(state)
-                        stack.append((rest, skipped))
+                _visit(stack, seen, rest, at)
             if at == last:
                 found.update(dict.fromkeys(node.destinations))
                 continue
+            if node.any_number:
+                _visit(stack, seen, node, at + 1)
             exact = children.get(words[at])
-            # "*" and "#" inside a key are ordinary words there: they must not take the wildcard's branch
-            # twice.
+            # "*" and "#" inside a key are ordinary words: they must not take the wildcard's branch twice.
             if exact is not None and words[at] not in ("*", "#"):
-                stack.append((exact, at + 1))
+                _visit(stack, seen, exact, at + 1)
             star = children.get("*")
             if star is not None:
-                stack.append((star, at + 1))
+                _visit(stack, seen, star, at + 1)
         return found
+
+
+def _visit(
+    stack: list[tuple[_Node[Destination], int]], seen: set[tuple[int, int]], node: _Node[Destination], at: int
+) -> None:
+    state = (id(node), at)
+    if state not in seen:
+        seen.add(state)
+        stack.append((node, at))
 
 
 def _words(key: str) -> list[str]:

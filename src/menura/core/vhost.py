@@ -105,6 +105,8 @@ class VHost:
             require_equal("internal", what, internal, existing.internal)
             require_equal_arguments(what, arguments, existing.arguments, ("alternate-exchange",))
             return existing
+        if kind not in KINDS:
+            raise PreconditionFailed(f"unknown exchange type '{kind}'")
         if name.startswith(RESERVED_PREFIX):
             raise AccessRefused(f"exchange name '{name}' contains reserved prefix 'amq.*'")
         check_exchange_arguments(name, self.name, arguments)
@@ -134,11 +136,17 @@ class VHost:
         self._remove_exchange(exchange)
 
     def _remove_exchange(self, exchange: Exchange) -> None:
-        if self.exchanges.pop(exchange.name, None) is None:
-            return
-        self.version += 1
-        for binding in [b for b in self.bindings.values() if exchange in (b.source, b.destination)]:
-            self._remove_binding(binding)
+        """Remove an exchange, its bindings, and the auto-delete exchanges that lose their last one by that."""
+        waiting = [exchange]
+        while waiting:
+            gone = waiting.pop()
+            if self.exchanges.get(gone.name) is not gone:
+                continue
+            del self.exchanges[gone.name]
+            self.version += 1
+            for binding in (*gone.bindings, *gone.incoming):
+                if self._unlink(binding):
+                    waiting.append(binding.source)
 
     # -- queues ----------------------------------------------------------------------------------------------
 
@@ -212,6 +220,8 @@ class VHost:
         for binding in list(queue.bindings):
             self._remove_binding(binding)
         for consumer in list(queue.consumers.all):
+            if consumer.limit is not None:
+                consumer.limit.consumers.pop(consumer, None)
             consumer.subscriber.cancelled(consumer)
         if queue.owner is not None:
             queue.owner.disown(queue)
@@ -234,38 +244,46 @@ class VHost:
 
     def bind(self, source: str, destination: Exchange | Queue, key: str, arguments: Arguments) -> None:
         """Route what reaches `source` and fits key or arguments to `destination` as well."""
+        self._require_bindable(source, destination)
         exchange = self.exchange(source)
         exchange.check(arguments)
         identity = binding_identity(exchange, destination, key, arguments)
         if identity in self.bindings:
             return
         binding = Binding(exchange, destination, key, arguments)
-        self.bindings[identity] = binding
-        if isinstance(destination, Queue):
-            destination.bindings[binding] = None
         exchange.add(binding)
-        exchange.bindings += 1
+        self.bindings[identity] = binding
+        exchange.bindings[binding] = None
+        (destination.bindings if isinstance(destination, Queue) else destination.incoming)[binding] = None
         self.version += 1
 
     def unbind(self, source: str, destination: Exchange | Queue, key: str, arguments: Arguments) -> None:
         """Undo `bind`. A binding that does not exist is as good as removed."""
+        self._require_bindable(source, destination)
         exchange = self.exchanges.get(source)
         if exchange is not None:
             binding = self.bindings.get(binding_identity(exchange, destination, key, arguments))
             if binding is not None:
                 self._remove_binding(binding)
 
+    def _require_bindable(self, source: str, destination: Exchange | Queue) -> None:
+        if not source or not destination.name:
+            raise AccessRefused("operation not permitted on the default exchange")
+
     def _remove_binding(self, binding: Binding) -> None:
+        if self._unlink(binding):
+            self._remove_exchange(binding.source)
+
+    def _unlink(self, binding: Binding) -> bool:
+        """Take a binding out of everything that knows it; whether its source has to go with it."""
         if self.bindings.pop(binding.identity, None) is None:
-            return
-        if isinstance(binding.destination, Queue):
-            binding.destination.bindings.pop(binding, None)
-        source = binding.source
+            return False
+        source, destination = binding.source, binding.destination
+        (destination.bindings if isinstance(destination, Queue) else destination.incoming).pop(binding, None)
+        source.bindings.pop(binding, None)
         source.remove(binding)
-        source.bindings -= 1
         self.version += 1
-        if source.auto_delete and not source.bindings:
-            self._remove_exchange(source)
+        return source.auto_delete and not source.bindings
 
     # -- messages --------------------------------------------------------------------------------------------
 
@@ -319,5 +337,9 @@ class VHost:
         """Serve the queues that were touched since the last time."""
         while self.touched:
             touched, self.touched = self.touched, []
-            for queue in touched:
-                queue.dispatch()
+            for at, queue in enumerate(touched):
+                try:
+                    queue.dispatch()
+                except BaseException:
+                    self.touched += touched[at + 1 :]
+                    raise

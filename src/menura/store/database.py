@@ -29,6 +29,8 @@ Migrations = Sequence[Sequence[str]]
 _BUSY_SECONDS_MAX = 30.0
 # SQLite asks for room in pieces of this size.
 _FULL_BYTES = 32 * 1024
+# Shorter files count as empty databases with SQLite.
+_HEADER_BYTES = 512
 
 
 class Database:
@@ -105,8 +107,8 @@ def _checked(path: Path, reader: sqlite3.Connection, newest: int) -> tuple[int, 
     version, starts = _read_meta(path, reader)
     if version > newest:
         raise StoreError(
-            f"{path} was written by a newer Menura: its format is {version}, and this one knows formats up to {newest}. "
-            "Nothing was changed. Start the newer version, or choose another data directory."
+            f"{path} was written by a newer Menura: its format is {version}, and this one knows formats up to "
+            f"{newest}. Nothing was changed. Start the newer version, or choose another data directory."
         )
     (found,) = reader.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
@@ -125,9 +127,10 @@ def _read_meta(path: Path, reader: sqlite3.Connection) -> tuple[int, int]:
     else:
         if isinstance(version, int) and isinstance(starts, int):
             return version, starts
+    what = "empty or cut off" if path.stat().st_size < _HEADER_BYTES else "a database of another program"
     raise StoreError(
-        f"{path} is {'a database of another program' if path.stat().st_size else 'empty'}: there is no catalog in it. "
-        "Nothing was changed. Put it back from a backup, or choose another data directory."
+        f"{path} is {what}: there is no catalog in it. Nothing was changed. "
+        "Put it back from a backup, or choose another data directory."
     )
 
 
@@ -135,7 +138,8 @@ def _create(path: Path) -> None:
     new = path.with_name(path.name + ".new")
     try:
         new.unlink(missing_ok=True)
-        with closing(_connect(new, "rwc")) as connection:
+        os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # it will hold password hashes
+        with closing(_connect(new, "rw")) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             for statement in VERSION_ZERO:
                 connection.execute(statement)

@@ -29,8 +29,7 @@ def basic_qos(channel: Channel, method: Any) -> None:
         raise AmqpError("NOT_IMPLEMENTED", f"prefetch_size!=0 ({method.prefetch_size})", method.ids)
     if method.global_:
         channel.limit.count = method.prefetch_count
-        for consumer in channel.consumers.values():
-            consumer.queue.touch()
+        channel.limit.touch()
     else:
         channel.prefetch = method.prefetch_count
     channel.send("basic.qos-ok")

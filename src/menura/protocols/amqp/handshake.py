@@ -125,12 +125,16 @@ class Handshake:
         if method.mechanism == "EXTERNAL":
             return self._known(self.peer.subject or "")
         if method.mechanism == "ANONYMOUS":
+            self._require_near("guest")
             return self._known("guest")
         read = _plain if method.mechanism == "PLAIN" else _amqplain
         name, password = read(method.response, method.ids)
+        self._require_near(name)
+        return self.node.users.authenticate(name, password).name
+
+    def _require_near(self, name: str) -> None:
         if name == "guest" and not self.peer.loopback:
             raise AuthenticationFailed("user 'guest' can only connect via localhost")
-        return self.node.users.authenticate(name, password).name
 
     def _known(self, name: str) -> str:
         try:

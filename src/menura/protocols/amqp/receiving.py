@@ -88,6 +88,7 @@ def receive_frames(session: Session, data: bytes) -> int:
             session.method(number, data[stop - size - 1 : stop - 1])
             if session.closing:
                 return end
+            payload_bytes_max = session.frame_bytes_max - FRAME_OVERHEAD_BYTES
             if not session.writable and session.output_bytes:
                 # It asks faster than it can be answered: leave the rest for when this has been written.
                 session.stalled = True

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 _SHORT_PAYLOAD_BYTES = 128
 CLOSE_SECONDS_MAX = 3.0
+# Longest frame before limits are negotiated: room enough for a client's properties.
+FRAME_BYTES_MAX_BEFORE_TUNE = 8192
 LOGIN_DELAY_SECONDS = 1.0
 Log = Callable[[str, str], None]
 """(level, line) -> None. Levels: info, warning, error, and defect, from inside the handling of an exception of ours."""
@@ -71,7 +73,7 @@ class Session:
         self.capabilities: Mapping[str, Any] = {}
         self.channels: dict[int, Channel] = {}
         self.exclusive: dict[Queue, None] = {}
-        self.frame_bytes_max = self.limits.frame_bytes_max
+        self.frame_bytes_max = FRAME_BYTES_MAX_BEFORE_TUNE
         # Longest body the hot loop takes: one frame, and no longer than messages may be.
         self.single_body_bytes_max = 0
         self.channels_max = self.limits.channels_max
@@ -252,7 +254,8 @@ class Session:
             raise translate(reason, method.ids) from reason
         self.capabilities = handshake.capabilities
         if handshake.vhost is None:
-            self.frame_bytes_max = handshake.frame_bytes_max or 0xFFFFFFFF
+            if handshake.state == "OPEN":
+                self.frame_bytes_max = handshake.frame_bytes_max or 0xFFFFFFFF
             self.single_body_bytes_max = min(self.frame_bytes_max - FRAME_OVERHEAD_BYTES, self.limits.message_bytes_max)
             self.send(answer)
             return

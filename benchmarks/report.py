@@ -1,0 +1,127 @@
+"""The results as Markdown: the table with the targets, the queue table with redis-server beside it, and who
+was busy.
+"""
+
+from collections.abc import Sequence
+
+from benchmarks.chart import Bar
+from benchmarks.summary import Cores, Row
+from benchmarks.targets import Kind
+from menura.bench import SCENARIOS, Metric
+from menura.bench.screen import figure
+
+ABSENT = "-"
+_BACKLOG = "enqueue-dequeue-"
+_QUIET = {"p50", "p99.9", "slowest"}  # in the JSON file; the table shows them for the latency scenarios only
+
+
+def shown(row: Row) -> bool:
+    """Whether a row is in the main table."""
+    if row.scenario.startswith((_BACKLOG, "redis-")):
+        return False
+    if row.scenario.startswith("latency-"):
+        return row.metric != "rate"
+    return row.metric not in _QUIET
+
+
+def value(row: Row, peer: str) -> str:
+    amount = row.values.get(peer)
+    return ABSENT if amount is None else figure(Metric(row.metric, amount, row.unit))
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """scenario, metric, Menura, RabbitMQ, ratio, target, met"""
+    return (
+        row.scenario,
+        row.metric,
+        value(row, "menura"),
+        value(row, "rabbitmq"),
+        ABSENT if row.ratio is None else f"{row.ratio:.2f}x",
+        "" if row.target is None else row.target.text(row.unit),
+        "" if row.target is None else {True: "yes", False: "**no**", None: "?"}[row.met],
+    )
+
+
+def table(header: Sequence[str], lines: Sequence[Sequence[str]], *, text_columns: int) -> str:
+    """A Markdown table; the first columns left-aligned, the others right-aligned."""
+    rule = ["---" if number < text_columns else "--:" for number in range(len(header))]
+    return "".join(f"| {' | '.join(line)} |\n" for line in (header, rule, *lines))
+
+
+def backlog_table(rows: Sequence[Row]) -> str:
+    """Enqueueing and dequeueing by body size, Menura and RabbitMQ beside redis-server."""
+    by_key = {(row.scenario, row.metric): row for row in rows}
+    lines = []
+    for row in rows:
+        if not row.scenario.startswith(_BACKLOG):
+            continue
+        size = row.scenario.removeprefix(_BACKLOG)
+        others = [by_key.get((f"redis-{way}-{size}", row.metric)) for way in ("pipelined", "single")]
+        redis = [ABSENT if other is None else value(other, "redis") for other in others]
+        ratio = ABSENT if row.ratio is None else f"{row.ratio:.2f}x"
+        lines.append([size, row.metric, value(row, "menura"), value(row, "rabbitmq"), ratio, *redis])
+    header = [
+        "body",
+        "",
+        "Menura",
+        "RabbitMQ",
+        "ratio",
+        "redis-server, pipelined",
+        "redis-server, one by one",
+    ]
+    return table(header, lines, text_columns=2) if lines else ""
+
+
+def cores_table(used: Sequence[Cores]) -> str:
+    lines = [[entry.scenario, entry.peer, f"{entry.load:.2f}", f"{entry.broker:.2f}"] for entry in used]
+    return table(["scenario", "measured", "load", "broker"], lines, text_columns=2)
+
+
+def markdown(
+    heading: str, about: Sequence[str], rows: Sequence[Row], used: Sequence[Cores], failures: Sequence[str]
+) -> str:
+    main = table(
+        ["scenario", "figure", "Menura", "RabbitMQ", "ratio", "target", "met"],
+        [cells(row) for row in rows if shown(row)],
+        text_columns=2,
+    )
+    scenarios = [[name, SCENARIOS[name].about] for name in dict.fromkeys(row.scenario for row in rows)]
+    sections = [
+        f"# {heading}",
+        "\n".join(f"- {line}" for line in about),
+        "![How many times better than RabbitMQ](latest.svg)",
+        "Medians of the rounds; the ratio is Menura's median over RabbitMQ's.",
+        main,
+    ]
+    if backlog := backlog_table(rows):
+        sections += ["## A queue filled, then emptied", backlog]
+    if failures:
+        sections += ["## Not measured", "\n".join(f"- {failure}" for failure in failures)]
+    sections += [
+        "## Who was busy",
+        "Processor seconds per second. A figure is the broker's while the load is well below one core.",
+        cores_table(used),
+        "## The scenarios",
+        table(["scenario", "what it does"], scenarios, text_columns=2),
+    ]
+    return "\n\n".join(section.rstrip("\n") for section in sections) + "\n"
+
+
+def bars(rows: Sequence[Row]) -> list[Bar]:
+    """How many times better than RabbitMQ, for throughput and for what has a ratio to reach."""
+    result = []
+    for row in rows:
+        if not _compared(row) or row.times_better is None or row.times_better <= 0:
+            continue
+        label = row.scenario if row.metric == "rate" else f"{row.scenario}, {row.metric}"
+        target = None
+        if row.target is not None:
+            target = row.target.limit if row.target.kind is Kind.RATIO_MIN else 1 / row.target.limit
+        result.append(Bar(label, row.times_better, target))
+    return result
+
+
+def _compared(row: Row) -> bool:
+    if row.target is not None:
+        return row.target.kind is not Kind.VALUE_MAX
+    return row.scenario.startswith(_BACKLOG) or (row.metric == "rate" and not row.scenario.startswith("latency-"))

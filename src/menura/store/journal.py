@@ -1,0 +1,365 @@
+"""What must outlive the process: the messages of durable queues, on top of the log.
+
+`append` takes messages and settlements into the batch that is gathering, `settle` and `delivered` are marks that are
+put together and follow with the next `flush`, and `flush` starts to write what has gathered. When a batch is on the
+disk, `durable` has grown and `on_durable` is told. Nobody waits for marks, so `flush(marks=False)` starts nothing for
+their sake.
+
+The journal knows by itself where the messages of a queue lie (`places`): the owner names them by queue id and
+position in the queue, for settling as for reading back. So it is the journal's own affair that segments without
+live messages are removed, that `compact` copies what lives in the oldest one forward, and what a checkpoint holds.
+
+Everything is called in the owner's thread and nothing waits for the disk, except `open`, `read`, `compact` (which reads)
+and `close`.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from menura.store import checkpoint, records
+from menura.store.compaction import Compaction
+from menura.store.disk import Disk
+from menura.store.errors import StoreError, explained
+from menura.store.log import Job, Log
+from menura.store.places import Entry, Places
+from menura.store.records import Published, Settled
+from menura.store.recovery import Damage, Progress, Recovery, Report, find_segments
+from menura.store.segments import SEGMENT_BYTES, UNSYNCED, Segment
+
+
+class Stored(NamedTuple):
+    """Messages read back: those of a queue from position `first` on, one after another, of one route."""
+
+    first: int
+    exchange: str
+    keys: tuple[str, ...]
+    contents: list[bytes]
+    at_ms: int
+
+
+class Held(NamedTuple):
+    """What the journal has of a queue.
+
+    `ranges` are positions (first, last) in order; the messages at positions below `delivered` have been handed out
+    before. `size_bytes` is near what they take, exact where none of a record has been settled.
+    """
+
+    ranges: list[tuple[int, int]]
+    count: int
+    size_bytes: int
+    next_position: int
+    delivered: int
+
+
+class Journal:
+    """See the head of this file. `open` comes first, `close` last."""
+
+    def __init__(
+        self,
+        disk: Disk,
+        folder: str,
+        *,
+        run_in_worker: Callable[[Job], object],
+        call_back: Callable[[Job], object],
+        sync: bool = True,
+        segment_bytes: int = SEGMENT_BYTES,
+        salt: Callable[[], int] = lambda: secrets.randbits(32),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.on_durable: Callable[[int], None] = lambda position: None
+        self.on_failure: Callable[[str], None] = lambda reason: None
+        self.on_damage: Callable[[Damage], None] = lambda damage: None
+        self.message_bytes = 0
+        self._disk = disk
+        self._folder = folder
+        self._sync = sync
+        self._salt = salt
+        self._log = Log(
+            disk,
+            folder,
+            run_in_worker=run_in_worker,
+            call_back=call_back,
+            sync=sync,
+            segment_bytes=segment_bytes,
+            clock=clock,
+        )
+        self._log.on_finished = self._finished
+        self._log.on_failure = self._failed
+        self._queues: dict[int, Places] = {}
+        self._settled: dict[int, list[int]] = {}  # per queue first, last, first, last ... since the last flush
+        self._delivered: dict[int, int] = {}
+        self._wanted = False
+        self._compaction: Compaction | None = None
+
+    # -- state -----------------------------------------------------------------------------------------------
+
+    @property
+    def appended(self) -> int:
+        """The end of what was taken. Grows with every `append`."""
+        return self._log.appended
+
+    @property
+    def durable(self) -> int:
+        """What was appended when `appended` had this value, or less, survives a crash."""
+        return self._log.durable
+
+    @property
+    def failure(self) -> str | None:
+        """Why nothing can become durable any more."""
+        return self._log.failure
+
+    @property
+    def stalled_seconds(self) -> float:
+        """For how long the disk has been at the batch under way."""
+        return self._log.stalled_seconds
+
+    @property
+    def written_bytes(self) -> int:
+        """All octets written since the start; over `message_bytes` it is the write amplification."""
+        return self._log.written_bytes
+
+    @property
+    def size_bytes(self) -> int:
+        """The length of all segments."""
+        return sum(segment.size_bytes for segment in self._log.segments)
+
+    @property
+    def live_bytes(self) -> int:
+        """How much of `size_bytes` is still needed, about."""
+        return sum(segment.live_bytes for segment in self._log.segments)
+
+    @property
+    def segment_count(self) -> int:
+        return len(self._log.segments)
+
+    # -- start and end ---------------------------------------------------------------------------------------
+
+    def open(self, progress: Progress | None = None) -> Report:
+        """Read what is there; StoreError if that is not possible. `queues` and `held` then say what was found."""
+        disk, folder = self._disk, self._folder
+        try:
+            disk.make_folder(folder)
+            layout = find_segments(disk, folder)
+            for name in layout.leftovers:
+                disk.remove(f"{folder}/{name}")
+            for segment in layout.segments:
+                if self._sync and segment.flags & UNSYNCED:
+                    self._sync_file(segment)
+        except OSError as error:
+            raise explained(error, folder) from error
+        known = checkpoint.load(disk, folder)
+        if known is not None and layout.salt not in (None, known.salt):
+            known = None
+        if known is not None and known.fits(layout.segments, layout.salt):
+            self._queues = dict(known.queues)
+            self._log.begin(known.segments, known.end, known.salt)
+            return Report(self.size_bytes, from_checkpoint=True)
+        positions = (known.segments[0].first, known.end) if known is not None and known.segments else None
+        recovery = Recovery(disk, folder, layout, positions)
+        recovery.run(progress)
+        self._queues = recovery.queues
+        self._log.begin(recovery.segments, recovery.end, self._salt() if layout.salt is None else layout.salt)
+        self._repeat(recovery)
+        return recovery.report
+
+    def _sync_file(self, segment: Segment) -> None:
+        file = self._disk.open(f"{self._folder}/{segment.name}")
+        try:
+            file.sync()
+        finally:
+            file.close()
+
+    def _repeat(self, recovery: Recovery) -> None:
+        """Append the last batch again, as far as it is whole, and note that the rest is known."""
+        if not recovery.uncertain:
+            return
+        log = self._log
+        for found in log.load(recovery.tail):
+            if found is None:
+                raise StoreError(f"The journal in {self._folder} changes while it is being read. Is it in use?")
+            data, start = found
+            size = records.HEAD.unpack_from(data, start)[2]
+            start += records.HEAD_BYTES
+            place, size_bytes = log.append_payload(data[start : start + size])
+            skip = 0
+            for kind, part, _ in records.parts_of(data, start, start + size):
+                if kind <= records.COPIED:
+                    messages = records.Messages(data, part)
+                    for queue, first in messages.queues:
+                        log.segments[-1].messages += messages.count
+                        entry = Entry(first, messages.count, place, skip, size_bytes)
+                        self._queues[queue].move([entry], log.segments)
+                    skip += messages.count
+        log.append(records.NOTED, records.numbers_to_bytes((recovery.certain, recovery.end)))
+
+    def close(self) -> None:
+        """Write what has gathered and a checkpoint, in this thread, and let go of the files.
+
+        To be called when the worker runs, or has run, everything it was given.
+        """
+        log = self._log
+        try:
+            log.wait()
+            self._wanted = False
+            if self.failure is None:
+                self._write_marks()
+                log.write_rest(self._dead(), self._before_write)
+            if self.failure is None:
+                state = checkpoint.Checkpoint(log.appended, log.salt, log.segments, self._queues)
+                checkpoint.save(self._disk, self._folder, state, self._sync)
+        except OSError as error:
+            raise explained(error, self._folder) from error
+        finally:
+            log.close()
+
+    # -- queues ----------------------------------------------------------------------------------------------
+
+    def queues(self) -> list[int]:
+        """The ids of all queues the journal has heard of."""
+        return list(self._queues)
+
+    def held(self, queue: int) -> Held:
+        """What the journal has of a queue."""
+        places = self._queues.get(queue)
+        if places is None:
+            return Held([], 0, 0, 0, 0)
+        count = size_bytes = 0
+        for entry in places.live():
+            count += entry.count
+            size_bytes += entry.size
+        return Held(places.ranges(), count, size_bytes, places.next_position, places.delivered)
+
+    def forget(self, queue: int) -> None:
+        """The queue has been deleted. Its id must never be used again."""
+        self._settled.pop(queue, None)
+        self._delivered.pop(queue, None)
+        places = self._queues.pop(queue, None)
+        if places is not None:
+            places.clear(self._log.segments)
+
+    # -- appending -------------------------------------------------------------------------------------------
+
+    def append(self, *parts: Published | Settled) -> int:
+        """Take messages and settlements that happen together or not at all: the value of `appended` behind them.
+
+        Positions in a queue only grow. Raises JournalFailed.
+        """
+        if len(parts) == 1 and isinstance(published := parts[0], Published):
+            body = records.encode_messages(published)
+            place, size = self._log.append(records.PUBLISHED, body)
+            self._place(published, place, 0, size)
+            return self._log.appended
+        bodies = []
+        for part in parts:
+            if isinstance(part, Published):
+                bodies.append((records.PUBLISHED, records.encode_messages(part)))
+            else:
+                bodies.append((records.SETTLED, records.numbers_to_bytes(part)))
+        place, size = self._log.append_payload(records.parts_to_bytes(bodies))
+        skip = 0
+        for part in parts:
+            if isinstance(part, Published):
+                self._place(part, place, skip, size)
+                skip += len(part.contents)
+            elif part.queue in self._queues:
+                self._queues[part.queue].settle(part.first, part.last, self._log.segments)
+        return self._log.appended
+
+    def _place(self, published: Published, place: int, skip: int, size: int) -> None:
+        queues = self._queues
+        count = len(published.contents)
+        for queue, first in published.queues:
+            places = queues.get(queue)
+            if places is None:
+                places = queues[queue] = Places()
+            assert first >= places.end
+            places.add(first, count, place, skip, size)
+        segment = self._log.segments[-1]
+        added = count * len(published.queues)
+        segment.messages += added
+        segment.live += added
+        self.message_bytes += sum(map(len, published.contents))
+
+    def settle(self, queue: int, first: int, last: int) -> None:
+        """Messages first .. last have left the queue for good. Settling twice does no harm."""
+        ranges = self._settled.get(queue)
+        if ranges is None:
+            self._settled[queue] = [first, last]
+        elif ranges[-1] + 1 == first:
+            ranges[-1] = last
+        else:
+            ranges += (first, last)
+
+    def delivered(self, queue: int, high: int) -> None:
+        """Everything below position `high` has been handed out at least once."""
+        if high > self._delivered.get(queue, 0):
+            self._delivered[queue] = high
+
+    def _write_marks(self) -> None:
+        """Make a record of the marks."""
+        if not self._settled and not self._delivered:
+            return
+        parts = []
+        if self._settled:
+            settled, self._settled = self._settled, {}
+            numbers = [number for queue, ranges in settled.items() for number in self._apply(queue, ranges)]
+            parts.append((records.SETTLED, records.numbers_to_bytes(numbers)))
+        if self._delivered:
+            numbers = [number for pair in self._delivered.items() for number in pair]
+            parts.append((records.DELIVERED, records.numbers_to_bytes(numbers)))
+            for queue, high in self._delivered.items():
+                self._queues.setdefault(queue, Places()).saw_delivered(high)
+            self._delivered = {}
+        self._log.append_payload(records.parts_to_bytes(parts))
+
+    def _apply(self, queue: int, ranges: Sequence[int]) -> list[int]:
+        """Settle; the same as (queue, first, last) ..., neighbours put together."""
+        places = self._queues.get(queue)
+        numbers: list[int] = []
+        for first, last in sorted(zip(ranges[::2], ranges[1::2], strict=True)):
+            if numbers and numbers[-1] + 1 >= first:
+                numbers[-1] = max(numbers[-1], last)
+            else:
+                numbers += (queue, first, last)
+        if places is not None:
+            for index in range(1, len(numbers), 3):
+                places.settle(numbers[index], numbers[index + 1], self._log.segments)
+        return numbers
+
+    # -- writing ---------------------------------------------------------------------------------------------
+
+    def flush(self, marks: bool = True) -> None:
+        """Start to write what has gathered, now or as soon as the batch under way is done."""
+        log = self._log
+        if log.failure is not None:
+            return
+        if log.busy:
+            self._wanted = True
+            return
+        if not marks and not log.gathered:
+            return
+        self._write_marks()
+        dead = self._dead()
+        if log.gathered or dead:
+            log.start(dead)
+
+    def _dead(self) -> list[Segment]:
+        """The oldest segments, as far as nothing in them lives. The newest stays."""
+        segments = self._log.segments
+        count = 0
+        while count < len(segments) - 1 and not segments[count].live:
+            count += 1
+        return segments[:count]
+
+    def _finished(self) -> None:
+        self.on_durable(self._log.durable)
+        if self._wanted and not self._log.busy:
+            self._wanted = False
+            self.flush()
+
+    def _failed(self, reason: str) -> None:
+        self.on_failure(reason)

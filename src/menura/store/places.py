@@ -1,0 +1,262 @@
+"""Where a queue's messages lie in the log, and which of them are still needed.
+
+Messages are known by their position in the queue. An *entry* says: `counts` messages from position `firsts` on are
+those from number `skips` on of the record at `places`, which takes `sizes` octets of the log. Entries are sorted
+and never overlap; what no entry covers was never in the journal. They stand in arrays, 32 octets each, since ten
+million messages may have come one by one.
+
+What has been settled is below `floor`, or in `settled` when it happened out of order. Entries below the floor are
+dropped from time to time, so a queue of any age costs what it holds.
+
+While the log is read after a start the order of things means nothing (see `records`): entries that would not be in
+order wait in `moved` and settlements of messages never seen are kept. `settle_down` then sorts it out.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from struct import Struct
+from typing import NamedTuple
+
+from menura.store.intervals import Intervals
+from menura.store.segments import Segments
+
+_HEAD = Struct("=5Q2I")
+# Dropped entries are cut off the arrays when there are this many, and more of them than others.
+_TRIM_AT = 1024
+
+
+class Entry(NamedTuple):
+    """Messages first .. first + count - 1 of a queue: those from number `skip` on of the record at `place`, which
+    takes `size` octets."""
+
+    first: int
+    count: int
+    place: int
+    skip: int
+    size: int
+
+
+class Places:
+    """One queue's messages in the log."""
+
+    __slots__ = (
+        "_counts", "_firsts", "_moved", "_places", "_sizes", "_skips", "_sorted_from", "_start",
+        "delivered", "end", "floor", "next_position", "settled",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self._firsts = array("Q")
+        self._counts = array("I")
+        self._places = array("Q")
+        self._skips = array("I")
+        self._sizes = array("Q")
+        self._start = 0  # entries before this one are dropped
+        self._sorted_from = 0  # entries from this position on are in the order of their places
+        self._moved: list[Entry] = []
+        self.end = 0  # the position behind the last entry
+        self.floor = 0  # everything below is gone
+        self.settled = Intervals()
+        self.next_position = 0  # above every position ever heard of
+        self.delivered = 0  # everything below has been handed out at least once
+
+    # -- changes ---------------------------------------------------------------------------------------------
+
+    def add(self, first: int, count: int, place: int, skip: int, size: int) -> None:
+        """Messages new to the queue, or, while the log is being read, any."""
+        if first < self.end:
+            self._moved.append(Entry(first, count, place, skip, size))
+            self.next_position = max(self.next_position, first + count)
+            return
+        self._firsts.append(first)
+        self._counts.append(count)
+        self._places.append(place)
+        self._skips.append(skip)
+        self._sizes.append(size)
+        self.end = end = first + count
+        if end > self.next_position:
+            self.next_position = end
+
+    def saw_settled(self, first: int, last: int) -> None:
+        """Read from the log: these are settled, whether they were seen or not."""
+        self.settled.add(first, last)
+        if last >= self.next_position:
+            self.next_position = last + 1
+
+    def saw_delivered(self, high: int) -> None:
+        self.delivered = max(self.delivered, high)
+        self.next_position = max(self.next_position, high)
+
+    def settle_down(self, segments: Segments) -> None:
+        """The log has been read: put the entries in order and count what lives."""
+        self._overlay(self._moved)
+        self._moved = []
+        self._raise_floor()
+        for entry in self.live():
+            segments.at(entry.place).live += entry.count
+
+    def settle(self, first: int, last: int, segments: Segments) -> None:
+        """These messages are needed no more. What is gone already may be among them."""
+        first = max(first, self.floor)
+        if first > last:
+            return
+        for start, stop in self.settled.add(first, last):
+            for entry in self._entries(start, stop):
+                segments.at(entry.place).live -= entry.count
+        if self.settled.firsts[0] <= self._lowest():
+            self._raise_floor()
+
+    def move(self, entries: Iterable[Entry], segments: Segments) -> None:
+        """Those of these messages that still live have a new place."""
+        moved = []
+        for entry in entries:
+            for old in self.live(entry.first, entry.first + entry.count - 1):
+                segments.at(old.place).live -= old.count
+                segments.at(entry.place).live += old.count
+                skip = entry.skip + old.first - entry.first
+                moved.append(Entry(old.first, old.count, entry.place, skip, entry.size))
+        self._overlay(moved)
+
+    def clear(self, segments: Segments) -> None:
+        """The queue is no more."""
+        for entry in self.live():
+            segments.at(entry.place).live -= entry.count
+
+    # -- questions -------------------------------------------------------------------------------------------
+
+    def live(self, first: int = 0, last: int | None = None) -> Iterator[Entry]:
+        """What still lives of first..last, in order, as pieces of entries."""
+        first = max(first, self.floor)
+        last = self.end - 1 if last is None else last
+        if not self.settled.firsts:
+            yield from self._entries(first, last)
+            return
+        for entry in self._entries(first, last):
+            end = entry.first + entry.count - 1
+            for start, stop in self.settled.missing(entry.first, end):
+                yield entry._replace(first=start, count=stop - start + 1, skip=entry.skip + start - entry.first)
+
+    def ranges(self) -> list[tuple[int, int]]:
+        """What lives, as (first, last) in order."""
+        found: list[tuple[int, int]] = []
+        first = last = -1
+        for entry in self.live():
+            if entry.first != last + 1 or first < 0:
+                if first >= 0:
+                    found.append((first, last))
+                first = entry.first
+            last = entry.first + entry.count - 1
+        if first >= 0:
+            found.append((first, last))
+        return found
+
+    def in_segment(self, first: int, end: int) -> set[int]:
+        """The places in first..end-1 of the log that have entries."""
+        places, firsts, sorted_from = self._places, self._firsts, self._sorted_from
+        found = set()
+        for index in range(self._start, len(places)):
+            if first <= places[index] < end:
+                found.add(places[index])
+            elif places[index] >= end and firsts[index] >= sorted_from:
+                break
+        return found
+
+    # -- kept over a clean stop ------------------------------------------------------------------------------
+
+    def encode(self) -> bytes:
+        """For `decode`; numbers are the machine's own, since a checkpoint does not travel."""
+        self._trim()
+        columns = (
+            array("Q", self.settled.firsts), array("Q", self.settled.lasts),
+            self._firsts, self._counts, self._places, self._skips, self._sizes,
+        )  # fmt: skip
+        numbers = (self.end, self.floor, self.next_position, self.delivered, self._sorted_from)
+        head = _HEAD.pack(*numbers, len(self.settled.firsts), len(self._firsts))
+        return b"".join((head, *(column.tobytes() for column in columns)))
+
+    @classmethod
+    def decode(cls, data: bytes) -> Places:
+        self = cls()
+        *numbers, settled, entries = _HEAD.unpack_from(data)
+        self.end, self.floor, self.next_position, self.delivered, self._sorted_from = numbers
+        offset = _HEAD.size
+        firsts, lasts = array("Q"), array("Q")
+        for column in (firsts, lasts, self._firsts, self._counts, self._places, self._skips, self._sizes):
+            size = column.itemsize * (settled if column is firsts or column is lasts else entries)
+            column.frombytes(data[offset : offset + size])
+            offset += size
+        self.settled.firsts, self.settled.lasts = list(firsts), list(lasts)
+        return self
+
+    # -- within ----------------------------------------------------------------------------------------------
+
+    def _entries(self, first: int, last: int) -> Iterator[Entry]:
+        """What entries there are of first..last, settled or not, cut to these ends."""
+        firsts, counts = self._firsts, self._counts
+        index = max(bisect_right(firsts, first, self._start) - 1, self._start)
+        while index < len(firsts) and firsts[index] <= last:
+            start = firsts[index]
+            cut = max(first - start, 0)
+            count = min(counts[index], last - start + 1) - cut
+            if count > 0:
+                yield Entry(start + cut, count, self._places[index], self._skips[index] + cut, self._sizes[index])
+            index += 1
+
+    def _lowest(self) -> int:
+        """No message below lives."""
+        start = self._start
+        return max(self.floor, self._firsts[start]) if start < len(self._firsts) else self.end
+
+    def _raise_floor(self) -> None:
+        """Let go of everything before the first message that lives."""
+        firsts, counts, settled = self._firsts, self._counts, self.settled
+        start, size = self._start, len(firsts)
+        floor = self.floor
+        while start < size:
+            floor = max(floor, firsts[start])
+            if settled.firsts and settled.firsts[0] <= floor:
+                floor = max(floor, settled.lasts[0] + 1)
+                settled.forget_below(floor)
+            if floor < firsts[start] + counts[start]:
+                break
+            start += 1
+        else:
+            floor = max(floor, self.end)
+            settled.forget_below(floor)
+        self._start, self.floor = start, floor
+        if start > _TRIM_AT and 2 * start > size:
+            self._trim()
+
+    def _trim(self) -> None:
+        for column in (self._firsts, self._counts, self._places, self._skips, self._sizes):
+            del column[: self._start]
+        self._start = 0
+
+    def _overlay(self, moved: list[Entry]) -> None:
+        """Put entries over those that are there; where they overlap, the later place counts."""
+        if not moved:
+            return
+        lowest = min(entry.first for entry in moved)
+        highest = max(entry.first + entry.count - 1 for entry in moved)
+        self.end = max(self.end, highest + 1)
+        self._sorted_from = max(self._sorted_from, highest + 1)
+        low = max(bisect_right(self._firsts, lowest, self._start) - 1, self._start)
+        high = bisect_right(self._firsts, highest, low)
+        columns = (self._firsts, self._counts, self._places, self._skips, self._sizes)
+        under = [Entry(*row) for row in zip(*(column[low:high] for column in columns), strict=True)]
+        rows = _painted([*under, *moved])
+        for number, column in enumerate(columns):
+            column[low:high] = array(column.typecode, [row[number] for row in rows])
+
+
+def _painted(entries: list[Entry]) -> list[Entry]:
+    """Entries without overlap: of several for a message, the one with the latest place."""
+    covered = Intervals()
+    pieces = []
+    for entry in sorted(entries, key=lambda entry: entry.place, reverse=True):
+        for start, stop in covered.add(entry.first, entry.first + entry.count - 1):
+            skip = entry.skip + start - entry.first
+            pieces.append(Entry(start, stop - start + 1, entry.place, skip, entry.size))
+    return sorted(pieces)

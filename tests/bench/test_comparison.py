@@ -1,0 +1,135 @@
+"""From single runs to the table, the targets and the chart."""
+
+import json
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+from benchmarks import chart, compare, report
+from benchmarks.chart import Bar
+from benchmarks.summary import Row, Run, cores, rows
+from benchmarks.targets import TARGETS, Kind, Target
+
+from menura.bench import SCENARIOS, Metric, Result
+
+
+def run(peer: str, value: float, number: int = 0, scenario: str = "autoack-128", name: str = "rate") -> Run:
+    unit = "ms" if name.startswith("p") else "/s"
+    result = Result(scenario, (Metric(name, value, unit),), 1.0, load_cores=value / 100, broker_cores=1.0)
+    return Run(number, peer, result, scenario)
+
+
+def test_a_row_holds_the_median_of_the_rounds_and_the_ratio_of_the_medians() -> None:
+    runs = [run("menura", value, n) for n, value in enumerate([700, 100, 900])]
+    runs += [run("rabbitmq", value, n) for n, value in enumerate([100, 90, 500])]
+    (row,) = rows(runs)
+    assert row.values == {"menura": 700, "rabbitmq": 100}
+    assert row.ratio == row.times_better == 7
+    assert row.met is True
+
+
+def test_a_failed_run_is_no_sample() -> None:
+    assert rows([Run(0, "menura", None, "autoack-128", "it broke")]) == []
+
+
+def test_shorter_latencies_are_better() -> None:
+    (row,) = rows([run("menura", 2, name="p99"), run("rabbitmq", 8, name="p99")])
+    assert row.ratio == 0.25
+    assert row.times_better == 4
+
+
+@pytest.mark.parametrize(
+    ("target", "value", "peer", "met"),
+    [
+        (Target(Kind.RATIO_MIN, 2), 200, 100, True),
+        (Target(Kind.RATIO_MIN, 2), 199, 100, False),
+        (Target(Kind.RATIO_MAX, 0.5), 50, 100, True),
+        (Target(Kind.RATIO_MAX, 0.5), 51, 100, False),
+        (Target(Kind.RATIO_MIN, 2), 200, None, None),
+        (Target(Kind.VALUE_MAX, 60), 60, None, True),
+        (Target(Kind.VALUE_MAX, 60), 61, 1000, False),
+    ],
+)
+def test_a_target_is_met_at_its_limit(target: Target, value: float, peer: float | None, met: bool | None) -> None:
+    assert target.met(value, peer) is met
+
+
+def test_every_target_belongs_to_a_scenario() -> None:
+    assert {scenario for scenario, _ in TARGETS} <= SCENARIOS.keys()
+
+
+def test_brokers_take_turns_and_alternate_who_is_first() -> None:
+    steps = compare.plan(["autoack-128", "startup", "memory-queue"], ["menura", "rabbitmq"], rounds=2)
+    assert steps == [
+        (0, "autoack-128", "menura"),
+        (0, "autoack-128", "rabbitmq"),
+        (0, "startup", "menura"),
+        (0, "memory-queue", "menura"),
+        (0, "memory-queue", "rabbitmq"),
+        (1, "autoack-128", "rabbitmq"),
+        (1, "autoack-128", "menura"),
+        (1, "startup", "menura"),
+    ]
+
+
+def test_without_a_peer_menura_is_measured_alone() -> None:
+    assert compare.plan(["autoack-128", "redis-single-1k"], ["menura"], rounds=1) == [(0, "autoack-128", "menura")]
+    (row,) = rows([run("menura", 700)])
+    assert report.cells(row) == ("autoack-128", "rate", "700 /s", "-", "-", "≥ 7x", "?")
+
+
+def test_the_cores_are_those_of_load_and_broker() -> None:
+    (used,) = cores([run("menura", 20, 0), run("menura", 40, 1), run("menura", 30, 2)])
+    assert (used.scenario, used.peer, used.load, used.broker) == ("autoack-128", "menura", 0.3, 1.0)
+
+
+def test_the_table_of_queues_puts_redis_beside_the_brokers() -> None:
+    runs = [
+        run("menura", 500, scenario="enqueue-dequeue-1k", name="enqueue"),
+        run("rabbitmq", 50, scenario="enqueue-dequeue-1k", name="enqueue"),
+        run("redis", 900, scenario="redis-pipelined-1k", name="enqueue"),
+    ]
+    text = report.backlog_table(rows(runs))
+    assert "| 1k | enqueue | 500 /s | 50.0 /s | 10.00x | 900 /s | - |" in text.splitlines()
+
+
+def bar_rows() -> list[Row]:
+    return rows([run("menura", 700), run("rabbitmq", 100), run("menura", 1, name="p99", scenario="latency-10k")])
+
+
+def test_the_chart_has_a_bar_for_each_compared_figure() -> None:
+    assert report.bars(bar_rows()) == [Bar("autoack-128", 7.0, 7)]
+
+
+@pytest.mark.parametrize("times", [0.01, 0.3, 1.0, 7.25, 480.0])
+def test_the_chart_is_well_formed_and_its_bars_fit_and_begin_at_one(times: float) -> None:
+    root = ElementTree.fromstring(chart.svg("a < b", 'c "d"', [Bar("x & y", times, 2.0), Bar("z", 1.0)]))
+    width = float(root.attrib["width"])
+    bar, one = (element.attrib for element in root.iter() if element.tag.endswith("rect"))
+    left, right = float(bar["x"]), float(bar["x"]) + float(bar["width"])
+    assert 0 < left <= right < width
+    assert float(one["width"]) == 0
+    assert float(one["x"]) == pytest.approx(left if times >= 1 else right, abs=0.2)
+
+
+def test_a_chart_of_nothing_is_well_formed() -> None:
+    assert ElementTree.fromstring(chart.svg("title", "", [])).tag.endswith("svg")
+
+
+def test_a_run_is_written_as_json_table_and_chart(tmp_path: Path) -> None:
+    runs = [run("menura", 700), run("rabbitmq", 100), Run(0, "rabbitmq", None, "rpc-1", "it broke")]
+    document = {
+        "date": "2026-11-21T10:00:00+00:00",
+        **compare.machine(),
+        "rounds": 1,
+        "quick": True,
+        "peers": {"menura": "Menura 1", "rabbitmq": "RabbitMQ 3"},
+        "runs": [],
+    }
+    compare.write(tmp_path, document, rows(runs), runs)
+    (saved,) = tmp_path.glob("2026-11-21-*-quick.json")
+    assert json.loads(saved.read_text()) == document
+    text = (tmp_path / "latest.md").read_text()
+    assert "| autoack-128 | rate | 700 /s | 100 /s | 7.00x | ≥ 7x | yes |" in text
+    assert "rpc-1, rabbitmq, round 1: it broke" in text
+    assert "<svg" in (tmp_path / "latest.svg").read_text()

@@ -1,0 +1,86 @@
+"""The Celery application that test_celery.py calls, and a worker of it when run as a program.
+
+    AMQP_URL=... CELERY_QUEUE=... CELERY_BACKEND=rpc:// python celery_app.py worker
+
+The name of the task queue is the test run's own, so that workers of other runs do not mix in. A task that must wait
+reads a byte from a named pipe: it goes on when the test writes one.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Any
+
+from celery import Celery, Task, shared_task
+
+
+def make_app(broker: str, backend: str, queue: str) -> Celery:
+    app = Celery("clients", broker=broker, backend=backend, set_as_current=False)
+    app.conf.update(
+        task_default_queue=queue,
+        control_exchange=f"{queue}-control",
+        event_exchange=f"{queue}-events",
+        worker_prefetch_multiplier=1,
+        worker_send_task_events=True,
+        broker_connection_retry_on_startup=True,
+        result_expires=60,
+    )
+    app.finalize()
+    return app
+
+
+@shared_task(name="add")
+def add(left: int, right: int) -> int:
+    return left + right
+
+
+@shared_task(name="total")
+def total(numbers: list[int]) -> int:
+    return sum(numbers)
+
+
+@shared_task(name="echo")
+def echo(value: Any) -> Any:
+    return value
+
+
+@shared_task(name="fails_first", bind=True)
+def fails_first(self: Task, times: int) -> int:
+    """Fails so often, then gives the number of retries it took."""
+    if self.request.retries < times:
+        raise self.retry(countdown=0.1, max_retries=times, exc=ValueError("not yet"))
+    return self.request.retries
+
+
+@shared_task(name="never_works", autoretry_for=(KeyError,), retry_kwargs={"max_retries": 2, "countdown": 0.1})
+def never_works() -> None:
+    raise KeyError("always")
+
+
+@shared_task(name="dies_first", bind=True, acks_late=True, reject_on_worker_lost=True)
+def dies_first(self: Task) -> str:
+    """Takes its process down at the first delivery; a second one is marked as redelivered."""
+    if not self.request.delivery_info["redelivered"]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "alive"
+
+
+@shared_task(name="wait_for", acks_late=True)
+def wait_for(pipe: str) -> str:
+    """Waits for a byte in the pipe; several tasks may wait at the same pipe."""
+    with open(pipe, "rb", buffering=0) as end:
+        return end.read(1).decode()
+
+
+@shared_task(name="progress", bind=True)
+def progress(self: Task, steps: int) -> str:
+    for step in range(steps):
+        self.update_state(state="PROGRESS", meta={"step": step})
+    return "done"
+
+
+if __name__ == "__main__":
+    app = make_app(os.environ["AMQP_URL"], os.environ["CELERY_BACKEND"], os.environ["CELERY_QUEUE"])
+    app.start(sys.argv[1:])

@@ -24,7 +24,7 @@ bench:  ## measure Menura, and RabbitMQ where it is installed, into benchmarks/r
 
 fuzz:  ## random and mutated traffic against the broker, for minutes
 	@$(SET_UP) test
-	@exec $(BIN)/python -m pytest --timeout=0 tests/fuzz $(ARGS)
+	@exec $(BIN)/python -m pytest --timeout=0 -o faulthandler_timeout=0 tests/fuzz $(ARGS)
 
 suites:  ## other projects' test suites, against Menura and RabbitMQ
 	@$(SET_UP) test

@@ -155,7 +155,7 @@ class Broker:
             await self._tick.deserted.wait()
         self._tick.stop()
         self.listeners.clear()
-        self.node.memory.on_change.remove(self._memory_changed)
+        self.node.memory.on_change.clear()
 
     async def __aenter__(self) -> Self:
         return await self.start()
@@ -169,7 +169,12 @@ class Broker:
         started: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, args=(started,), name="menura", daemon=True)
         self._thread.start()
-        started.result()
+        try:
+            started.result()
+        except BaseException:
+            self._thread.join()
+            self._thread = None
+            raise
         return self
 
     def __exit__(
@@ -179,7 +184,7 @@ class Broker:
         self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
         self._thread = None
-        if self._death is not None:
+        if self._death is not None and error is None:
             raise self._death
 
     def _run(self, started: Future[None]) -> None:

@@ -9,8 +9,8 @@ The journal knows by itself where the messages of a queue lie (`places`): the ow
 position in the queue, for settling as for reading back. So it is the journal's own affair that segments without
 live messages are removed, that `compact` copies what lives in the oldest one forward, and what a checkpoint holds.
 
-Everything is called in the owner's thread and nothing waits for the disk, except `open`, `read`, `compact` (which reads)
-and `close`.
+Everything is called in the owner's thread and nothing waits for the disk, except `open`, `read`,
+`compact` (which reads) and `close`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from menura.store import checkpoint, records
-from menura.store.compaction import Compaction
+from menura.store.compaction import Compaction, sparse
 from menura.store.disk import Disk
 from menura.store.errors import StoreError, explained
 from menura.store.log import Job, Log
@@ -45,11 +45,11 @@ class Held(NamedTuple):
     """What the journal has of a queue.
 
     `ranges` are positions (first, last) in order; the messages at positions below `delivered` have been handed out
-    before. `size_bytes` is near what they take, exact where none of a record has been settled.
+    before. `size_bytes` is exact unless some messages of one record were settled and others not.
     """
 
     ranges: list[tuple[int, int]]
-    count: int
+    message_count: int
     size_bytes: int
     next_position: int
     delivered: int
@@ -87,6 +87,7 @@ class Journal:
             segment_bytes=segment_bytes,
             clock=clock,
         )
+        self._log.before_first_write = lambda: checkpoint.discard(disk, folder, sync)
         self._log.on_finished = self._finished
         self._log.on_failure = self._failed
         self._queues: dict[int, Places] = {}
@@ -191,7 +192,8 @@ class Journal:
                     messages = records.Messages(data, part)
                     for queue, first in messages.queues:
                         log.segments[-1].messages += messages.count
-                        entry = Entry(first, messages.count, place, skip, size_bytes)
+                        content_bytes = messages.size_bytes(0, messages.count)
+                        entry = Entry(first, messages.count, place, skip, size_bytes, content_bytes)
                         self._queues[queue].move([entry], log.segments)
                     skip += messages.count
         log.append(records.NOTED, records.numbers_to_bytes((recovery.certain, recovery.end)))
@@ -202,12 +204,13 @@ class Journal:
         To be called when the worker runs, or has run, everything it was given.
         """
         log = self._log
+        self._wanted = False
         try:
             log.wait()
-            self._wanted = False
-            if self.failure is None:
+            while self.failure is None and (log.gathered or self._settled or self._delivered or self._dead()):
                 self._write_marks()
-                log.write_rest(self._dead(), self._before_write)
+                log.start(self._dead(), run=_at_once)
+                log.wait()
             if self.failure is None:
                 state = checkpoint.Checkpoint(log.appended, log.salt, log.segments, self._queues)
                 checkpoint.save(self._disk, self._folder, state, self._sync)
@@ -229,8 +232,8 @@ class Journal:
             return Held([], 0, 0, 0, 0)
         count = size_bytes = 0
         for entry in places.live():
-            count += entry.count
-            size_bytes += entry.size
+            count += entry.number
+            size_bytes += entry.content_bytes
         return Held(places.ranges(), count, size_bytes, places.next_position, places.delivered)
 
     def forget(self, queue: int) -> None:
@@ -249,27 +252,31 @@ class Journal:
         Positions in a queue only grow. Raises JournalFailed.
         """
         if len(parts) == 1 and isinstance(published := parts[0], Published):
-            body = records.encode_messages(published)
+            body, content_bytes = records.encode_messages(published)
             place, size = self._log.append(records.PUBLISHED, body)
-            self._place(published, place, 0, size)
-            return self._log.appended
+            self._place(published, place, 0, size, content_bytes)
+        else:
+            self._append_together(parts)
+        return self._log.appended
+
+    def _append_together(self, parts: Sequence[Published | Settled]) -> None:
         bodies = []
         for part in parts:
             if isinstance(part, Published):
-                bodies.append((records.PUBLISHED, records.encode_messages(part)))
+                bodies.append((records.PUBLISHED, *records.encode_messages(part)))
             else:
-                bodies.append((records.SETTLED, records.numbers_to_bytes(part)))
-        place, size = self._log.append_payload(records.parts_to_bytes(bodies))
+                bodies.append((records.SETTLED, records.numbers_to_bytes(part), 0))
+        payload = records.parts_to_bytes([(kind, body) for kind, body, _ in bodies])
+        place, size = self._log.append_payload(payload)
         skip = 0
-        for part in parts:
+        for part, (_, _, content_bytes) in zip(parts, bodies, strict=True):
             if isinstance(part, Published):
-                self._place(part, place, skip, size)
+                self._place(part, place, skip, size, content_bytes)
                 skip += len(part.contents)
             elif part.queue in self._queues:
                 self._queues[part.queue].settle(part.first, part.last, self._log.segments)
-        return self._log.appended
 
-    def _place(self, published: Published, place: int, skip: int, size: int) -> None:
+    def _place(self, published: Published, place: int, skip: int, size: int, content_bytes: int) -> None:
         queues = self._queues
         count = len(published.contents)
         for queue, first in published.queues:
@@ -277,12 +284,12 @@ class Journal:
             if places is None:
                 places = queues[queue] = Places()
             assert first >= places.end
-            places.add(first, count, place, skip, size)
+            places.add(first, count, place, skip, size, content_bytes)
         segment = self._log.segments[-1]
         added = count * len(published.queues)
         segment.messages += added
         segment.live += added
-        self.message_bytes += sum(map(len, published.contents))
+        self.message_bytes += content_bytes
 
     def settle(self, queue: int, first: int, last: int) -> None:
         """Messages first .. last have left the queue for good. Settling twice does no harm."""
@@ -307,27 +314,30 @@ class Journal:
         if self._settled:
             settled, self._settled = self._settled, {}
             numbers = [number for queue, ranges in settled.items() for number in self._apply(queue, ranges)]
-            parts.append((records.SETTLED, records.numbers_to_bytes(numbers)))
+            if numbers:
+                parts.append((records.SETTLED, records.numbers_to_bytes(numbers)))
         if self._delivered:
             numbers = [number for pair in self._delivered.items() for number in pair]
             parts.append((records.DELIVERED, records.numbers_to_bytes(numbers)))
             for queue, high in self._delivered.items():
                 self._queues.setdefault(queue, Places()).saw_delivered(high)
             self._delivered = {}
-        self._log.append_payload(records.parts_to_bytes(parts))
+        if parts:
+            self._log.append_payload(records.parts_to_bytes(parts))
 
     def _apply(self, queue: int, ranges: Sequence[int]) -> list[int]:
         """Settle; the same as (queue, first, last) ..., neighbours put together."""
         places = self._queues.get(queue)
         numbers: list[int] = []
+        if places is None:
+            return numbers
         for first, last in sorted(zip(ranges[::2], ranges[1::2], strict=True)):
             if numbers and numbers[-1] + 1 >= first:
                 numbers[-1] = max(numbers[-1], last)
             else:
                 numbers += (queue, first, last)
-        if places is not None:
-            for index in range(1, len(numbers), 3):
-                places.settle(numbers[index], numbers[index + 1], self._log.segments)
+        for index in range(1, len(numbers), 3):
+            places.settle(numbers[index], numbers[index + 1], self._log.segments)
         return numbers
 
     # -- writing ---------------------------------------------------------------------------------------------
@@ -363,3 +373,67 @@ class Journal:
 
     def _failed(self, reason: str) -> None:
         self.on_failure(reason)
+
+    # -- reading back ----------------------------------------------------------------------------------------
+
+    def read(self, queue: int, first: int, last: int) -> list[Stored]:
+        """What lives of messages first .. last of a queue, in order.
+
+        Waits for the disk unless the system has it in memory. What turns out to be damaged is missing, and
+        `on_damage` is told.
+        """
+        places = self._queues.get(queue)
+        if places is None:
+            return []
+        entries = list(places.live(first, last))
+        wanted = list({entry.place: entry.size for entry in entries}.items())
+        loaded = dict(zip((place for place, _ in wanted), self._log.load(wanted), strict=True))
+        stored = []
+        for entry in entries:
+            found = loaded[entry.place]
+            if found is None:
+                self._lost(entry.place, entry.size)
+            else:
+                stored.append(_cut_out(entry, *found))
+        return stored
+
+    def _lost(self, place: int, size: int) -> None:
+        segment = self._log.segments.at(place)
+        path = f"{self._folder}/{segment.name}"
+        self.on_damage(Damage(path, place - segment.first, size, place, unfinished=False))
+
+    def compact(self, size_bytes: int = 1024 * 1024) -> bool:
+        """Copy about so much of the oldest segment forward if that is due; whether there is more to copy.
+
+        What was copied is flushed like anything else, and then the segment goes.
+        """
+        if self.failure is not None:
+            return False
+        if self._compaction is None:
+            segment = sparse(self._log)
+            if segment is None:
+                return False
+            self._compaction = Compaction(self._log, self._queues, segment)
+        if not self._compaction.step(size_bytes, self._lost):
+            return True
+        for queue, high in self._compaction.finish():
+            self._delivered[queue] = max(high, self._delivered.get(queue, 0))
+        self._compaction = None
+        return sparse(self._log) is not None
+
+
+def _at_once(job: Job) -> None:
+    job()
+
+
+def _cut_out(entry: Entry, data: bytes, start: int) -> Stored:
+    """The messages of an entry from its record, which begins at data[start]."""
+    skip = entry.skip
+    for kind, part, _ in records.parts_of(data, start + records.HEAD_BYTES, start + entry.size):
+        if kind > records.COPIED:
+            continue
+        messages = records.Messages(data, part)
+        if skip < messages.count:
+            return Stored(entry.first, *messages.names(), messages.contents(skip, skip + entry.number), messages.at_ms)
+        skip -= messages.count
+    raise AssertionError(f"record at {entry.place} has no message {entry.skip}")

@@ -24,7 +24,7 @@ from threading import Event
 from menura.store import records
 from menura.store.disk import Disk, File
 from menura.store.errors import StoreError, explained
-from menura.store.segments import HEADER_BYTES, UNSYNCED, Segment, Segments
+from menura.store.segments import HEADER_BYTES, UNSYNCED, Segment, Segments, encode_header
 
 Job = Callable[[], None]
 _OPEN_FILES_MAX = 64
@@ -75,6 +75,7 @@ class Log:
         self.appended = self.durable = 0
         self.written_bytes = 0
         self.failure: str | None = None
+        self.before_first_write: Job = lambda: None
         self.on_finished: Callable[[], None] = lambda: None
         self.on_failure: Callable[[str], None] = lambda reason: None
         self._run_in_worker = run_in_worker
@@ -83,6 +84,7 @@ class Log:
         self._active: Segment | None = None
         self._file: File | None = None  # the worker's: what it appends to, of the segment `_written`
         self._written: Segment | None = None
+        self._changed = False
         self._readers: dict[int, File] = {}
         self._pending = Batch(0)
         self._writing: Batch | None = None
@@ -151,9 +153,10 @@ class Log:
         """For how long the batch under way has been so."""
         return self._clock() - self._writing.started_at if self._writing else 0.0
 
-    def start(self, dead: Sequence[Segment] = ()) -> None:
+    def start(self, dead: Sequence[Segment] = (), run: Callable[[Job], object] | None = None) -> None:
         """Write what has gathered; once that is durable remove the `dead` segments, the oldest of the log."""
-        assert self._writing is None and self.segments[: len(dead)] == list(dead)
+        assert self._writing is None
+        assert self.segments[: len(dead)] == list(dead)
         if self.failure is not None:
             return
         self._writing = batch = self._pending
@@ -163,7 +166,7 @@ class Log:
         for segment in dead:
             self._close_reader(segment)
         batch.started_at = self._clock()
-        self._run_in_worker(lambda: self._write(batch))
+        (run or self._run_in_worker)(lambda: self._write(batch))
 
     def wait(self) -> None:
         """Return when no batch is under way; for the end, when the owner's thread has nothing else to do."""
@@ -175,6 +178,9 @@ class Log:
     def _write(self, batch: Batch) -> None:
         """In the worker's thread."""
         try:
+            if not self._changed:
+                self.before_first_write()
+                self._changed = True
             for segment, chunks in batch.chunks:
                 file = self._file_of(segment)
                 file.write(chunks)
@@ -239,7 +245,7 @@ class Log:
         found: list[tuple[bytes, int] | None] = []
         index = 0
         while index < len(wanted):
-            position, size = wanted[index]
+            position = wanted[index][0]
             chunks = self._pending.records.get(position)
             if chunks is None and self._writing is not None:
                 chunks = self._writing.records.get(position)

@@ -1,9 +1,9 @@
 """Where a queue's messages lie in the log, and which of them are still needed.
 
 Messages are known by their position in the queue. An *entry* says: `counts` messages from position `firsts` on are
-those from number `skips` on of the record at `places`, which takes `sizes` octets of the log. Entries are sorted
-and never overlap; what no entry covers was never in the journal. They stand in arrays, 32 octets each, since ten
-million messages may have come one by one.
+those from the `skips`-th on of the record at `places`, which takes `sizes` octets of the log. Entries are sorted and
+never overlap; what no entry covers was never in the journal. They stand in arrays, 32 octets each, since ten million
+messages may have come one by one.
 
 What has been settled is below `floor`, or in `settled` when it happened out of order. Entries below the floor are
 dropped from time to time, so a queue of any age costs what it holds.
@@ -29,21 +29,30 @@ _TRIM_AT = 1024
 
 
 class Entry(NamedTuple):
-    """Messages first .. first + count - 1 of a queue: those from number `skip` on of the record at `place`, which
-    takes `size` octets."""
+    """Messages first .. first + number - 1 of a queue, of `content_bytes` together: those from the `skip`-th on of
+    the record at `place`, which takes `size` octets."""
 
     first: int
-    count: int
+    number: int
     place: int
     skip: int
     size: int
+    content_bytes: int
+
+    def cut(self, start: int, stop: int) -> Entry:
+        """The messages at positions start .. stop - 1, taken to be of equal size."""
+        number = stop - start
+        if number == self.number:
+            return self
+        content_bytes = self.content_bytes * number // self.number
+        return Entry(start, number, self.place, self.skip + start - self.first, self.size, content_bytes)
 
 
 class Places:
     """One queue's messages in the log."""
 
     __slots__ = (
-        "_counts", "_firsts", "_moved", "_places", "_sizes", "_skips", "_sorted_from", "_start",
+        "_content_bytes", "_counts", "_firsts", "_moved", "_places", "_sizes", "_skips", "_sorted_from", "_start",
         "delivered", "end", "floor", "next_position", "settled",
     )  # fmt: skip
 
@@ -52,7 +61,8 @@ class Places:
         self._counts = array("I")
         self._places = array("Q")
         self._skips = array("I")
-        self._sizes = array("Q")
+        self._sizes = array("I")
+        self._content_bytes = array("I")
         self._start = 0  # entries before this one are dropped
         self._sorted_from = 0  # entries from this position on are in the order of their places
         self._moved: list[Entry] = []
@@ -64,10 +74,10 @@ class Places:
 
     # -- changes ---------------------------------------------------------------------------------------------
 
-    def add(self, first: int, count: int, place: int, skip: int, size: int) -> None:
+    def add(self, first: int, count: int, place: int, skip: int, size: int, content_bytes: int) -> None:
         """Messages new to the queue, or, while the log is being read, any."""
         if first < self.end:
-            self._moved.append(Entry(first, count, place, skip, size))
+            self._moved.append(Entry(first, count, place, skip, size, content_bytes))
             self.next_position = max(self.next_position, first + count)
             return
         self._firsts.append(first)
@@ -75,6 +85,7 @@ class Places:
         self._places.append(place)
         self._skips.append(skip)
         self._sizes.append(size)
+        self._content_bytes.append(content_bytes)
         self.end = end = first + count
         if end > self.next_position:
             self.next_position = end
@@ -95,7 +106,7 @@ class Places:
         self._moved = []
         self._raise_floor()
         for entry in self.live():
-            segments.at(entry.place).live += entry.count
+            segments.at(entry.place).live += entry.number
 
     def settle(self, first: int, last: int, segments: Segments) -> None:
         """These messages are needed no more. What is gone already may be among them."""
@@ -104,7 +115,7 @@ class Places:
             return
         for start, stop in self.settled.add(first, last):
             for entry in self._entries(start, stop):
-                segments.at(entry.place).live -= entry.count
+                segments.at(entry.place).live -= entry.number
         if self.settled.firsts[0] <= self._lowest():
             self._raise_floor()
 
@@ -112,17 +123,22 @@ class Places:
         """Those of these messages that still live have a new place."""
         moved = []
         for entry in entries:
-            for old in self.live(entry.first, entry.first + entry.count - 1):
-                segments.at(old.place).live -= old.count
-                segments.at(entry.place).live += old.count
-                skip = entry.skip + old.first - entry.first
-                moved.append(Entry(old.first, old.count, entry.place, skip, entry.size))
+            for old in self.live(entry.first, entry.first + entry.number - 1):
+                segments.at(old.place).live -= old.number
+                segments.at(entry.place).live += old.number
+                moved.append(entry.cut(old.first, old.first + old.number))
         self._overlay(moved)
+
+    def drop(self, first: int, end: int, segments: Segments) -> None:
+        """What lives at first..end-1 of the log is lost."""
+        lost = [entry for entry in self.live() if first <= entry.place < end]
+        for entry in lost:
+            self.settle(entry.first, entry.first + entry.number - 1, segments)
 
     def clear(self, segments: Segments) -> None:
         """The queue is no more."""
         for entry in self.live():
-            segments.at(entry.place).live -= entry.count
+            segments.at(entry.place).live -= entry.number
 
     # -- questions -------------------------------------------------------------------------------------------
 
@@ -134,9 +150,8 @@ class Places:
             yield from self._entries(first, last)
             return
         for entry in self._entries(first, last):
-            end = entry.first + entry.count - 1
-            for start, stop in self.settled.missing(entry.first, end):
-                yield entry._replace(first=start, count=stop - start + 1, skip=entry.skip + start - entry.first)
+            for start, stop in self.settled.missing(entry.first, entry.first + entry.number - 1):
+                yield entry.cut(start, stop + 1)
 
     def ranges(self) -> list[tuple[int, int]]:
         """What lives, as (first, last) in order."""
@@ -147,18 +162,18 @@ class Places:
                 if first >= 0:
                     found.append((first, last))
                 first = entry.first
-            last = entry.first + entry.count - 1
+            last = entry.first + entry.number - 1
         if first >= 0:
             found.append((first, last))
         return found
 
-    def in_segment(self, first: int, end: int) -> set[int]:
-        """The places in first..end-1 of the log that have entries."""
+    def in_segment(self, first: int, end: int) -> dict[int, int]:
+        """The places in first..end-1 of the log that have entries, with the sizes of the records there."""
         places, firsts, sorted_from = self._places, self._firsts, self._sorted_from
-        found = set()
+        found = {}
         for index in range(self._start, len(places)):
             if first <= places[index] < end:
-                found.add(places[index])
+                found[places[index]] = self._sizes[index]
             elif places[index] >= end and firsts[index] >= sorted_from:
                 break
         return found
@@ -168,10 +183,7 @@ class Places:
     def encode(self) -> bytes:
         """For `decode`; numbers are the machine's own, since a checkpoint does not travel."""
         self._trim()
-        columns = (
-            array("Q", self.settled.firsts), array("Q", self.settled.lasts),
-            self._firsts, self._counts, self._places, self._skips, self._sizes,
-        )  # fmt: skip
+        columns = (array("Q", self.settled.firsts), array("Q", self.settled.lasts), *self._columns)
         numbers = (self.end, self.floor, self.next_position, self.delivered, self._sorted_from)
         head = _HEAD.pack(*numbers, len(self.settled.firsts), len(self._firsts))
         return b"".join((head, *(column.tobytes() for column in columns)))
@@ -183,7 +195,7 @@ class Places:
         self.end, self.floor, self.next_position, self.delivered, self._sorted_from = numbers
         offset = _HEAD.size
         firsts, lasts = array("Q"), array("Q")
-        for column in (firsts, lasts, self._firsts, self._counts, self._places, self._skips, self._sizes):
+        for column in (firsts, lasts, *self._columns):
             size = column.itemsize * (settled if column is firsts or column is lasts else entries)
             column.frombytes(data[offset : offset + size])
             offset += size
@@ -198,11 +210,25 @@ class Places:
         index = max(bisect_right(firsts, first, self._start) - 1, self._start)
         while index < len(firsts) and firsts[index] <= last:
             start = firsts[index]
-            cut = max(first - start, 0)
-            count = min(counts[index], last - start + 1) - cut
-            if count > 0:
-                yield Entry(start + cut, count, self._places[index], self._skips[index] + cut, self._sizes[index])
+            end = start + counts[index]
+            if end > first:
+                yield self._entry(index).cut(max(start, first), min(end, last + 1))
             index += 1
+
+    def _entry(self, index: int) -> Entry:
+        return Entry(
+            self._firsts[index],
+            self._counts[index],
+            self._places[index],
+            self._skips[index],
+            self._sizes[index],
+            self._content_bytes[index],
+        )
+
+    @property
+    def _columns(self) -> tuple[array[int], ...]:
+        """In the order of an Entry."""
+        return self._firsts, self._counts, self._places, self._skips, self._sizes, self._content_bytes
 
     def _lowest(self) -> int:
         """No message below lives."""
@@ -230,7 +256,7 @@ class Places:
             self._trim()
 
     def _trim(self) -> None:
-        for column in (self._firsts, self._counts, self._places, self._skips, self._sizes):
+        for column in self._columns:
             del column[: self._start]
         self._start = 0
 
@@ -239,15 +265,13 @@ class Places:
         if not moved:
             return
         lowest = min(entry.first for entry in moved)
-        highest = max(entry.first + entry.count - 1 for entry in moved)
+        highest = max(entry.first + entry.number - 1 for entry in moved)
         self.end = max(self.end, highest + 1)
         self._sorted_from = max(self._sorted_from, highest + 1)
         low = max(bisect_right(self._firsts, lowest, self._start) - 1, self._start)
         high = bisect_right(self._firsts, highest, low)
-        columns = (self._firsts, self._counts, self._places, self._skips, self._sizes)
-        under = [Entry(*row) for row in zip(*(column[low:high] for column in columns), strict=True)]
-        rows = _painted([*under, *moved])
-        for number, column in enumerate(columns):
+        rows = _painted([*map(self._entry, range(low, high)), *moved])
+        for number, column in enumerate(self._columns):
             column[low:high] = array(column.typecode, [row[number] for row in rows])
 
 
@@ -256,7 +280,6 @@ def _painted(entries: list[Entry]) -> list[Entry]:
     covered = Intervals()
     pieces = []
     for entry in sorted(entries, key=lambda entry: entry.place, reverse=True):
-        for start, stop in covered.add(entry.first, entry.first + entry.count - 1):
-            skip = entry.skip + start - entry.first
-            pieces.append(Entry(start, stop - start + 1, entry.place, skip, entry.size))
+        for start, stop in covered.add(entry.first, entry.first + entry.number - 1):
+            pieces.append(entry.cut(start, stop + 1))
     return sorted(pieces)

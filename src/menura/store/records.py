@@ -76,8 +76,8 @@ class Settled(NamedTuple):
 # -- to octets ---------------------------------------------------------------------------------------------------
 
 
-def encode_messages(published: Published) -> bytes:
-    """The body of a PUBLISHED or COPIED part."""
+def encode_messages(published: Published) -> tuple[bytes, int]:
+    """The body of a PUBLISHED or COPIED part, and how much of it are the messages themselves."""
     queues, exchange, keys, contents, at_ms = published
     names = _names(exchange, keys)
     head = MESSAGES.pack(at_ms, len(contents), len(queues), len(keys), len(names))
@@ -88,7 +88,8 @@ def encode_messages(published: Published) -> bytes:
     lengths = array("I", map(len, contents))
     if _SWAP:
         lengths.byteswap()
-    return b"".join((head, places, lengths.tobytes(), names, *contents))
+    body = b"".join((head, places, lengths.tobytes(), names, *contents))
+    return body, len(body) - len(head) - len(places) - 4 * len(lengths) - len(names)
 
 
 def numbers_to_bytes(numbers: Iterator[int] | Sequence[int]) -> bytes:
@@ -128,7 +129,7 @@ def record_end(data: bytes, view: memoryview, offset: int, position: int, salt: 
     if len(data) - offset < HEAD_BYTES:
         return 0
     mark, checksum, size, own_position, _ = HEAD.unpack_from(data, offset)
-    end: int = offset + HEAD_BYTES + size
+    end = offset + HEAD_BYTES + int(size)
     if mark != MARK or own_position != position or end > len(data):
         return 0
     return end if crc32(view[offset + CHECKED_AT : end], salt) == checksum else 0

@@ -195,15 +195,16 @@ class Recovery:
         skip = 0
         for kind, part, part_end in records.parts_of(data, start + records.HEAD_BYTES, end):
             if kind <= records.COPIED:
-                _, count, queue_count, _, _ = records.MESSAGES.unpack_from(data, part)
+                _, count, queue_count, _, names_size = records.MESSAGES.unpack_from(data, part)
                 offset = part + records.MESSAGES.size
+                content_bytes = part_end - offset - 16 * queue_count - 4 * count - names_size
                 for _ in range(queue_count):
                     queue, first = records.PAIR.unpack_from(data, offset)
                     offset += 16
                     places = queues.get(queue)
                     if places is None:
                         places = queues[queue] = Places()
-                    places.add(first, count, place, skip, end - start)
+                    places.add(first, count, place, skip, end - start, content_bytes)
                 segment.messages += count * queue_count
                 skip += count
                 continue

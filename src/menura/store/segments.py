@@ -68,7 +68,8 @@ class Segments(list[Segment]):
     def at(self, position: int) -> Segment:
         """The segment that has this position."""
         index = bisect_right(self, position, key=_first) - 1
-        assert index >= 0 and position < self[index].end
+        assert index >= 0
+        assert position < self[index].end
         return self[index]
 
 

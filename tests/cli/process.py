@@ -1,0 +1,50 @@
+"""`menura serve` as a process of its own."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import threading
+import time
+
+COMMAND = [sys.executable, "-W", "error", "-m", "menura", "serve"]
+
+
+class Process:
+    """A broker that is being started; killed in the end whatever happens."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.started = time.perf_counter()
+        self.process = subprocess.Popen(
+            [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+        )
+        self._timer = threading.Timer(20, self.process.kill)
+        self._timer.start()
+
+    def screen(self) -> list[str]:
+        """The first screen, up to `ready`."""
+        assert self.process.stdout is not None
+        lines = []
+        for line in self.process.stdout:
+            lines.append(line.rstrip("\n"))
+            if lines[-1] == "ready":
+                break
+        return lines
+
+    def port(self) -> int:
+        screen = "\n".join(self.screen())
+        found = re.search(r"amqps?://[^:]+:(\d+)", screen)
+        assert found, screen
+        return int(found[1])
+
+    def end(self) -> tuple[int, str, str]:
+        """Exit status, the rest of the output, and what was logged."""
+        out, err = self.process.communicate()
+        self._timer.cancel()
+        return self.process.returncode, out, err
+
+    def kill(self) -> None:
+        self._timer.cancel()
+        self.process.kill()
+        self.process.communicate()

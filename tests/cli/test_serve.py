@@ -1,0 +1,116 @@
+"""`menura serve`, as a process."""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+
+import pytest
+from tests.cli.conftest import Start
+from tests.net.peer import Peer
+from tests.protocols.amqp.memory import Basic, Connection, Queue, method, publish
+
+from menura import Broker
+
+LOCAL = "amqp://127.0.0.1:0"
+
+
+def test_the_first_screen_says_what_runs_where_and_ends_with_ready(start: Start) -> None:
+    process = start("--listen", LOCAL, "--data", ":memory:")
+    lines = process.screen()
+    seconds = time.perf_counter() - process.started
+    print(f"`menura serve` is ready {seconds * 1000:.0f} ms after it was typed")
+    assert seconds < 5
+    assert lines[0].startswith("Menura ")
+    assert lines[-1] == "ready"
+    text = "\n".join(lines)
+    assert re.search(r"✓ amqp://127\.0\.0\.1:[1-9]\d*$", text, re.MULTILINE)
+    assert "guest" in text
+    assert "nothing survives a restart" in text
+    assert "\x1b" not in text, "no colours where nobody looks"
+
+
+def test_it_serves(start: Start) -> None:
+    with Peer(start("--listen", LOCAL).port()) as peer:
+        peer.connect().call(Queue.Declare(0, "q"))
+        peer.send(publish("q", b"m") + method(Basic.Get(0, "q", True)))
+        assert peer.expect("Basic.GetOk").body == b"m"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_it_with_a_goodbye_to_clients(start: Start, number: signal.Signals) -> None:
+    process = start("--listen", LOCAL)
+    port = process.port()
+    with Peer(port) as peer, Peer(port) as stranger:
+        peer.connect()
+        process.process.send_signal(number)
+        assert peer.expect("Connection.Close").reply_code == 320
+        begin = time.monotonic()
+        peer.send(method(Connection.CloseOk(), 0))
+        assert peer.ended()
+        assert stranger.ended()
+        status, out, err = process.end()
+    assert (status, out) == (0, "stopping\n")
+    assert "Traceback" not in err
+    assert time.monotonic() - begin < 2
+
+
+def test_a_signal_stops_it_even_if_clients_do_not_listen(start: Start) -> None:
+    process = start("--listen", LOCAL)
+    with Peer(process.port()) as peer:
+        peer.connect()
+        process.process.send_signal(signal.SIGTERM)
+        status, _, err = process.end()
+    assert status == 0
+    assert "Traceback" not in err
+
+
+def test_several_listeners(start: Start) -> None:
+    screen = start("--listen", LOCAL, "--listen", LOCAL).screen()
+    ports = {int(found[1]) for line in screen if (found := re.search(r"✓ amqp://127\.0\.0\.1:(\d+)", line))}
+    assert len(ports) == 2
+
+
+def test_other_machines_are_pointed_out(start: Start) -> None:
+    screen = "\n".join(start("--listen", "amqp://0.0.0.0:0").screen())
+    assert "can be reached from other machines" in screen
+
+
+def test_a_port_in_use_is_named_with_what_to_do(start: Start) -> None:
+    with Broker() as broker:
+        url = f"amqp://127.0.0.1:{broker.amqp_port}"
+        status, out, err = start("--listen", url).end()
+    assert status == 1
+    assert "ready" not in out
+    assert f"cannot listen on {url}" in err
+    assert "Is another broker running there?" in err
+    assert "--listen" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("lyre://127.0.0.1:0", "unknown scheme; known are amqp, amqps"),
+        ("127.0.0.1:5672", "unknown scheme"),
+        ("amqp://127.0.0.1:99999", "Port out of range"),
+        ("amqps://127.0.0.1:0", "needs a certificate"),
+        ("amqps://127.0.0.1:0?cert=/none/at-all", "No such file"),
+        ("amqp://127.0.0.1:0?cert=cert.pem&key=key.pem", "takes no TLS settings"),
+        ("amqp://[::1", "IPv6"),
+        ("amqp://host.invalid:0", "host.invalid"),
+    ],
+)
+def test_an_address_that_cannot_be_is_a_sentence_not_a_traceback(start: Start, url: str, sentence: str) -> None:
+    status, out, err = start("--listen", url).end()
+    assert status == 1
+    assert sentence in err
+    assert "Traceback" not in err
+    assert "ready" not in out
+
+
+def test_an_unknown_option_is_a_mistake_of_usage(start: Start) -> None:
+    status, _, err = start("--lissen", LOCAL).end()
+    assert status == 2
+    assert "--lissen" in err

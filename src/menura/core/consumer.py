@@ -105,28 +105,33 @@ class Turns:
     With `single` only the longest-standing consumer is served, until it goes.
     """
 
-    __slots__ = ("_ranks", "all", "single")
+    __slots__ = ("_priorities", "_ranks", "all", "single")
 
     def __init__(self, single: bool = False) -> None:
         self.single = single
         self.all: list[Consumer] = []
-        # Consumers of equal priority, highest first; the first of each rank is the next to be served.
-        self._ranks: list[deque[Consumer]] = []
+        # Consumers by priority; the first of each rank is the next to be served.
+        self._ranks: dict[int, deque[Consumer]] = {}
+        self._priorities: list[int] = []  # highest first
 
     def __len__(self) -> int:
         return len(self.all)
 
     def add(self, consumer: Consumer) -> None:
         self.all.append(consumer)
-        self._rank()
+        rank = self._ranks.get(consumer.priority)
+        if rank is None:
+            rank = self._ranks[consumer.priority] = deque()
+            self._priorities = sorted(self._ranks, reverse=True)
+        rank.append(consumer)
 
     def remove(self, consumer: Consumer) -> None:
         self.all.remove(consumer)
-        self._rank()
-
-    def _rank(self) -> None:
-        priorities = sorted({consumer.priority for consumer in self.all}, reverse=True)
-        self._ranks = [deque(one for one in self.all if one.priority == priority) for priority in priorities]
+        rank = self._ranks[consumer.priority]
+        rank.remove(consumer)
+        if not rank:
+            del self._ranks[consumer.priority]
+            self._priorities.remove(consumer.priority)
 
     @property
     def exclusive(self) -> bool:
@@ -141,7 +146,8 @@ class Turns:
             consumer = self.all[0]
             room = consumer.room()
             return (consumer, room, 1) if room > 0 else None
-        for rank in self._ranks:
+        for priority in self._priorities:
+            rank = self._ranks[priority]
             for _ in range(len(rank)):
                 consumer = rank[0]
                 rank.rotate(-1)

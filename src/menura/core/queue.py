@@ -77,16 +77,34 @@ class Queue:
         """Append a run; it is charged to the memory account by the caller where several queues share it."""
         count = len(run.contents)
         self.published += count
+        if run.shared is None:
+            self.vhost.memory.charge(run)
+        if not self.ready_count and self._pass_on(run, count):
+            return
         self.next_position += count
         self.ready_count += count
         self.ready_bytes += run.size_bytes
-        if run.shared is None:
-            self.vhost.memory.charge(run)
         if not (self._ready and self._ready[-1].absorb(run)):
             self._ready.append(run)
             self.vhost.memory.weigh_runs(1)
         if not self.touched:
             self.touch()
+
+    def _pass_on(self, run: Run, count: int) -> bool:
+        """Hand a run to a consumer without keeping it, where nothing waits and one has room for all of it."""
+        consumers = len(self.consumers)
+        if not consumers or (count > 1 and consumers > 1):
+            return False
+        turn = self.consumers.next()
+        if turn is None or turn[1] < count:
+            return False
+        position = self._head
+        self.next_position = self._head = position + count
+        self.unsettled_count += count
+        self.unsettled_bytes += run.size_bytes
+        self.delivered += count
+        self._deliver(turn[0], position, run, False)
+        return True
 
     def touch(self) -> None:
         """Ask for a `dispatch` soon: there may be both messages and room now."""
@@ -205,10 +223,12 @@ class Queue:
             consumer, room, equals = turn
             if equals > 1:
                 room = min(room, 1 + self.ready_count // (_STRICT_TURNS * equals))
-            position, run, redelivered = self.take(room)
-            if consumer.settles:
-                consumer.took(len(run.contents))
-                consumer.subscriber.deliver(consumer, position, run, redelivered)
-            else:
-                consumer.subscriber.deliver(consumer, position, run, redelivered)
-                self.settle(position, run)
+            self._deliver(consumer, *self.take(room))
+
+    def _deliver(self, consumer: Consumer, position: int, run: Run, redelivered: bool) -> None:
+        if consumer.settles:
+            consumer.took(len(run.contents))
+            consumer.subscriber.deliver(consumer, position, run, redelivered)
+        else:
+            consumer.subscriber.deliver(consumer, position, run, redelivered)
+            self.settle(position, run)

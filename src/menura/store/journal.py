@@ -18,6 +18,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from menura.store import checkpoint, records
@@ -94,6 +95,7 @@ class Journal:
         self._settled: dict[int, list[int]] = {}  # per queue first, last, first, last ... since the last flush
         self._delivered: dict[int, int] = {}
         self._wanted = False
+        self._attest = False
         self._compaction: Compaction | None = None
 
     # -- state -----------------------------------------------------------------------------------------------
@@ -157,13 +159,14 @@ class Journal:
             known = None
         if known is not None and known.fits(layout.segments, layout.salt):
             self._queues = dict(known.queues)
-            self._log.begin(known.segments, known.end, known.salt)
+            self._log.begin(known.segments, known.end, known.end, known.salt)
             return Report(self.size_bytes, from_checkpoint=True)
         positions = (known.segments[0].first, known.end) if known is not None and known.segments else None
         recovery = Recovery(disk, folder, layout, positions)
         recovery.run(progress)
         self._queues = recovery.queues
-        self._log.begin(recovery.segments, recovery.end, self._salt() if layout.salt is None else layout.salt)
+        salt = self._salt() if layout.salt is None else layout.salt
+        self._log.begin(recovery.segments, recovery.end, recovery.certain, salt)
         self._repeat(recovery)
         return recovery.report
 
@@ -179,13 +182,18 @@ class Journal:
         if not recovery.uncertain:
             return
         log = self._log
+        done: set[bytes] = set()
         for found in log.load(recovery.tail):
             if found is None:
                 raise StoreError(f"The journal in {self._folder} changes while it is being read. Is it in use?")
             data, start = found
             size = records.HEAD.unpack_from(data, start)[2]
             start += records.HEAD_BYTES
-            place, size_bytes = log.append_payload(data[start : start + size])
+            payload = data[start : start + size]
+            if payload in done or payload[0] == records.NOTED:
+                continue
+            done.add(payload)
+            place, size_bytes = log.append_payload(payload)
             skip = 0
             for kind, part, _ in records.parts_of(data, start, start + size):
                 if kind <= records.COPIED:
@@ -196,7 +204,9 @@ class Journal:
                         entry = Entry(first, messages.count, place, skip, size_bytes, content_bytes)
                         self._queues[queue].move([entry], log.segments)
                     skip += messages.count
-        log.append(records.NOTED, records.numbers_to_bytes((recovery.certain, recovery.end)))
+        noted = [*recovery.noted, (recovery.certain, recovery.end)]
+        log.append(records.NOTED, records.numbers_to_bytes(list(chain.from_iterable(noted))))
+        self._attest = True
 
     def close(self) -> None:
         """Write what has gathered and a checkpoint, in this thread, and let go of the files.
@@ -366,6 +376,11 @@ class Journal:
         return segments[:count]
 
     def _finished(self) -> None:
+        if self._attest:
+            # The first record behind what was repeated says that it is safe, so that the next start need not.
+            self._attest = False
+            self._log.append(records.NOTED, b"")
+            self._wanted = True
         self.on_durable(self._log.durable)
         if self._wanted and not self._log.busy:
             self._wanted = False

@@ -38,12 +38,16 @@ class JournalFailed(StoreError):
 
 
 class Batch:
-    """Records that are written together; `records` holds those not yet in a file by their position."""
+    """Records that are written together; `records` holds those not yet in a file by their position.
 
-    __slots__ = ("chunks", "end", "error", "finished", "first", "records", "removed", "started_at")
+    When it is written everything below `synced` is on the disk.
+    """
 
-    def __init__(self, first: int) -> None:
+    __slots__ = ("chunks", "end", "error", "finished", "first", "records", "removed", "started_at", "synced")
+
+    def __init__(self, first: int, synced: int) -> None:
         self.first = self.end = first
+        self.synced = synced
         self.chunks: list[tuple[Segment, list[bytes]]] = []
         self.records: dict[int, list[bytes]] = {}
         self.removed: list[str] = []
@@ -86,15 +90,15 @@ class Log:
         self._written: Segment | None = None
         self._changed = False
         self._readers: dict[int, File] = {}
-        self._pending = Batch(0)
+        self._pending = Batch(0, 0)
         self._writing: Batch | None = None
 
-    def begin(self, segments: Sequence[Segment], end: int, salt: int) -> None:
-        """The log so far, as found on the disk."""
+    def begin(self, segments: Sequence[Segment], end: int, certain: int, salt: int) -> None:
+        """The log so far, as found on the disk, and how much of it is certain to be there."""
         self.segments[:] = segments
         self.appended = self.durable = end
         self.salt = salt
-        self._pending = Batch(end)
+        self._pending = Batch(end, certain)
 
     # -- records in ------------------------------------------------------------------------------------------
 
@@ -102,7 +106,7 @@ class Log:
         """Take a record of one part: its position and size."""
         size_bytes = records.HEAD_BYTES + records.PART.size + len(body)
         batch, position = self._place(size_bytes)
-        batch.records[position] = chunks = records.record_of(kind, body, position, batch.first, self.salt)
+        batch.records[position] = chunks = records.record_of(kind, body, position, batch.synced, self.salt)
         batch.chunks[-1][1].extend(chunks)
         return position, size_bytes
 
@@ -110,7 +114,7 @@ class Log:
         """Take a record of several parts, encoded by `parts_to_bytes`."""
         size_bytes = records.HEAD_BYTES + len(payload)
         batch, position = self._place(size_bytes)
-        batch.records[position] = chunks = records.record_around(payload, position, batch.first, self.salt)
+        batch.records[position] = chunks = records.record_around(payload, position, batch.synced, self.salt)
         batch.chunks[-1][1].extend(chunks)
         return position, size_bytes
 
@@ -160,7 +164,7 @@ class Log:
         if self.failure is not None:
             return
         self._writing = batch = self._pending
-        self._pending = Batch(self.appended)
+        self._pending = Batch(self.appended, self.appended)
         del self.segments[: len(dead)]
         batch.removed = [segment.name for segment in dead]
         for segment in dead:

@@ -173,7 +173,7 @@ class Messages:
             lengths.byteswap()
         start += 4 * self.count
         self._names_at = start, key_count
-        self._offsets = list(accumulate(lengths, initial=start + names_size))
+        self._offsets: list[int] = list(accumulate(lengths, initial=start + names_size))
 
     def names(self) -> tuple[str, tuple[str, ...]]:
         """The exchange and the keys."""

@@ -149,7 +149,7 @@ class Recovery:
         self._salt = layout.salt or 0
         first = self.segments[0].first if self.segments else known_end
         self._holes = [(known_first, first)] if known and known_first < first else []
-        self._noted: list[tuple[int, int]] = []
+        self.noted: list[tuple[int, int]] = []
 
     def run(self, progress: Progress | None = None) -> None:
         done = 0
@@ -216,7 +216,7 @@ class Recovery:
                 for queue, high in zip(numbers[::2], numbers[1::2], strict=True):
                     queues.setdefault(queue, Places()).saw_delivered(high)
             else:
-                self._noted += zip(numbers[::2], numbers[1::2], strict=True)
+                self.noted += zip(numbers[::2], numbers[1::2], strict=True)
 
     @property
     def uncertain(self) -> bool:
@@ -226,7 +226,7 @@ class Recovery:
     def _judge(self) -> None:
         """Say what the holes mean."""
         for first, end in self._holes:
-            if any(start <= first and end <= stop for start, stop in self._noted):
+            if any(start <= first and end <= stop for start, stop in self.noted):
                 continue
             segment = next((segment for segment in reversed(self.segments) if segment.first <= first), None)
             path, offset = self._folder, 0

@@ -101,7 +101,10 @@ class Channel:
         """The consumer's queue has gone."""
         self.consumers.pop(consumer.tag, None)
         if self.session.capabilities.get("consumer_cancel_notify") is True:
-            self.send("basic.cancel", consumer_tag=consumer.tag, nowait=True)
+            # The answer to the method that deleted the queue comes first: clients wait for it and for nothing else.
+            self.session.send_last(
+                self, wire.frame(self.number, "basic.cancel", consumer_tag=consumer.tag, nowait=True)
+            )
 
     # -- settling --------------------------------------------------------------------------------------------
 
@@ -198,6 +201,7 @@ class Channel:
         """Close the channel from our side."""
         self.session.send(self.due_confirm())
         self.shut()
+        self.session.mute(self)
         self.closing = True
         self.waiting.clear()
         self.session.confirming.pop(self, None)

@@ -93,6 +93,7 @@ class Session:
         self.output_bytes = 0
         self.congested = False
         self.confirming: dict[Channel, None] = {}
+        self.last_words: list[tuple[Channel, bytes]] = []
 
         self.closing = False  # close the socket once everything is written
         self.close_sent = False
@@ -225,9 +226,14 @@ class Session:
 
     def forget_channel(self, channel: Channel) -> None:
         """The channel's number may be used again."""
+        self.mute(channel)
         self.channels.pop(channel.number, None)
         self.confirming.pop(channel, None)
         self.publishes.clear()
+
+    def mute(self, channel: Channel) -> None:
+        """The channel has nothing more to say."""
+        self.last_words = [(other, frame) for other, frame in self.last_words if other is not channel]
 
     # -- methods of channel 0 --------------------------------------------------------------------------------
 
@@ -284,6 +290,11 @@ class Session:
             self.out.append(data)
             self.output_bytes += len(data)
 
+    def send_last(self, channel: Channel, frame: bytes) -> None:
+        """Send a frame of `channel` behind all that is still said before the next write."""
+        self.last_words.append((channel, frame))
+        self.wake()
+
     @property
     def reading(self) -> bool:
         """Whether the transport should read from the socket."""
@@ -296,6 +307,9 @@ class Session:
 
     def flush(self) -> bytes:
         """Everything there is to write now; confirms that have become due come last."""
+        if self.last_words:
+            self.out += [frame for _, frame in self.last_words]
+            self.last_words.clear()
         if self.confirming:
             self.out += [channel.due_confirm() for channel in list(self.confirming)]
         if not self.out:
@@ -442,6 +456,7 @@ class Session:
         self.channels.clear()
         self.confirming.clear()
         self.publishes.clear()
+        self.last_words.clear()
         for queue in list(self.exclusive):
             queue.vhost.remove_queue(queue)
         self.exclusive.clear()

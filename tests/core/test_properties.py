@@ -223,7 +223,6 @@ def test_every_cut_is_refused() -> None:
     [
         b"",
         b"\x80",
-        b"\x00\x02",
         b"\x00\x01",
         b"\x00\x01\x80\x00",
         b"\x00\x01\x00\x02",

@@ -55,7 +55,13 @@ class Settled(NamedTuple):
     last: int
 
 
-Record = Published | Settled
+class Deleted(NamedTuple):
+    """A queue is gone with all that was in it; the next of its name begins anew."""
+
+    queue: str
+
+
+Record = Published | Settled | Deleted
 
 
 class Journal(Protocol):

@@ -21,7 +21,7 @@ from menura.core.arguments import (
 )
 from menura.core.errors import AccessRefused, Locked, NotFound, PreconditionFailed
 from menura.core.exchange import KINDS, Binding, DefaultExchange, Exchange, binding_identity
-from menura.core.ports import Published
+from menura.core.ports import Deleted, Published
 from menura.core.queue import Queue
 from menura.core.run import Run
 
@@ -216,6 +216,8 @@ class VHost:
         count = queue.purge()
         queue.alive = False
         del self.queues[queue.name]
+        if self.journal is not None and queue.durable:
+            self.journal.append(self.name, Deleted(queue.name))
         self.version += 1
         for binding in list(queue.bindings):
             self._remove_binding(binding)

@@ -177,6 +177,15 @@ NOT_CLASSIC = (
 )  # fmt: skip
 
 
+def check_replicable(what: str, arguments: Arguments, *, durable: bool, exclusive: bool, auto_delete: bool) -> None:
+    """Refuse properties that a quorum queue cannot have."""
+    if text(arguments, "x-queue-type") != "quorum":
+        return
+    for wrong, name in ((not durable, "non-durable"), (exclusive, "exclusive-owner"), (auto_delete, "auto-delete")):
+        if wrong:
+            raise PreconditionFailed(f"invalid property '{name}' for {what}")
+
+
 def check_queue_arguments(what: str, arguments: Arguments) -> None:
     """Refuse a declaration with an argument of a wrong type or out of range."""
     _require_string("x-dead-letter-exchange", what, arguments)

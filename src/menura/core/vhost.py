@@ -14,6 +14,7 @@ from menura.core.arguments import (
     Arguments,
     check_exchange_arguments,
     check_queue_arguments,
+    check_replicable,
     require_equal,
     require_equal_arguments,
     text,
@@ -168,6 +169,7 @@ class VHost:
         """
         arguments = arguments or {}
         what = f"queue '{name}' in vhost '{self.name}'"
+        check_replicable(what, arguments, durable=durable, exclusive=exclusive, auto_delete=auto_delete)
         durable = durable and not exclusive
         existing = self.queues.get(name)
         if existing is not None:

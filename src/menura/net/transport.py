@@ -1,9 +1,10 @@
 """One connection's socket, for any protocol, and the tick that writes for all of them.
 
-Reads are handed to the session at once. What sessions have to say is collected and written once per turn of
-the event loop, one write per connection, after all reads of the turn. Backpressure both ways: a peer that
-does not read makes its session congested, which stops its deliveries; a session that is not `reading` has its
-socket left alone, so that the peer's own writes block.
+Reads are handed to the session at once, and its answer is written at once. What sessions have to say because of what
+others did (deliveries, mostly) is collected and written once per turn of the event loop, one write per connection,
+after all reads of the turn. Backpressure both ways: a peer that does not read makes its session congested, which stops
+its deliveries, and is itself not read from once too much waits for it; a session that is not `reading` has its socket
+left alone, so that the peer's own writes block.
 """
 
 from __future__ import annotations

@@ -44,6 +44,10 @@ class Intervals:
             found.append((first, last))
         return found
 
+    def flat(self) -> list[int]:
+        """First, last, first, last ..."""
+        return [number for pair in zip(self.firsts, self.lasts, strict=True) for number in pair]
+
     def forget_below(self, number: int) -> None:
         """Take out everything smaller than `number`."""
         count = bisect_left(self.lasts, number)

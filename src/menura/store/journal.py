@@ -18,7 +18,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from itertools import chain
 from typing import NamedTuple
 
 from menura.store import checkpoint, records
@@ -94,7 +93,7 @@ class Journal:
         self._queues: dict[int, Places] = {}
         self._settled: dict[int, list[int]] = {}  # per queue first, last, first, last ... since the last flush
         self._delivered: dict[int, int] = {}
-        self._wanted = False
+        self._wanted = self._closing = False
         self._attest = False
         self._compaction: Compaction | None = None
 
@@ -204,8 +203,9 @@ class Journal:
                         entry = Entry(first, messages.count, place, skip, size_bytes, content_bytes)
                         self._queues[queue].move([entry], log.segments)
                     skip += messages.count
-        noted = [*recovery.noted, (recovery.certain, recovery.end)]
-        log.append(records.NOTED, records.numbers_to_bytes(list(chain.from_iterable(noted))))
+        recovery.noted.add(recovery.certain, recovery.end - 1)
+        recovery.noted.forget_below(log.segments[0].first)
+        log.append(records.NOTED, records.numbers_to_bytes(recovery.noted.flat()))
         self._attest = True
 
     def close(self) -> None:
@@ -214,7 +214,7 @@ class Journal:
         To be called when the worker runs, or has run, everything it was given.
         """
         log = self._log
-        self._wanted = False
+        self._closing = True
         try:
             log.wait()
             while self.failure is None and (log.gathered or self._settled or self._delivered or self._dead()):
@@ -382,7 +382,7 @@ class Journal:
             self._log.append(records.NOTED, b"")
             self._wanted = True
         self.on_durable(self._log.durable)
-        if self._wanted and not self._log.busy:
+        if self._wanted and not self._log.busy and not self._closing:
             self._wanted = False
             self.flush()
 

@@ -13,7 +13,7 @@ from the log's `salt`, a random number no client knows: a message that looks lik
                         exchange and keys as length(2) text, the messages
     SETTLED             (queue(8) first(8) last(8)) ...   these messages have left the queue for good
     DELIVERED           (queue(8) high(8)) ...            everything below `high` was handed out at least once
-    NOTED               (from(8) to(8)) ...               unusable octets of the log, found and reported before
+    NOTED               (first(8) last(8)) ...            octets of the log that need not be whole: known before
 
 Nothing depends on the order of records: the messages of a queue are those PUBLISHED or COPIED anywhere less those
 SETTLED anywhere, and of several places for one message the last counts. So records may be repeated, which is how

@@ -22,6 +22,7 @@ from typing import NamedTuple
 from menura.store import records
 from menura.store.disk import Disk
 from menura.store.errors import StoreError, explained
+from menura.store.intervals import Intervals
 from menura.store.places import Places
 from menura.store.segments import HEADER_BYTES, Segment, Segments, decode_header, position_in_name
 
@@ -149,7 +150,7 @@ class Recovery:
         self._salt = layout.salt or 0
         first = self.segments[0].first if self.segments else known_end
         self._holes = [(known_first, first)] if known and known_first < first else []
-        self.noted: list[tuple[int, int]] = []
+        self.noted = Intervals()
 
     def run(self, progress: Progress | None = None) -> None:
         done = 0
@@ -216,7 +217,8 @@ class Recovery:
                 for queue, high in zip(numbers[::2], numbers[1::2], strict=True):
                     queues.setdefault(queue, Places()).saw_delivered(high)
             else:
-                self.noted += zip(numbers[::2], numbers[1::2], strict=True)
+                for first, last in zip(numbers[::2], numbers[1::2], strict=True):
+                    self.noted.add(first, last)
 
     @property
     def uncertain(self) -> bool:
@@ -226,7 +228,7 @@ class Recovery:
     def _judge(self) -> None:
         """Say what the holes mean."""
         for first, end in self._holes:
-            if any(start <= first and end <= stop for start, stop in self.noted):
+            if not self.noted.missing(first, end - 1):
                 continue
             segment = next((segment for segment in reversed(self.segments) if segment.first <= first), None)
             path, offset = self._folder, 0

@@ -3,16 +3,15 @@
 Publishers repeat themselves, and this file lives on it:
 
 - the octets of a basic.publish frame are a key of `session.publishes`; a known frame is not parsed again;
-- a message whose publish frame, header frame and body length are those of the message before it differs from
-  it only in
-  the body: such messages stand in the buffer at equal distances, and one comparison of the constant part
-  tells that the next has come;
+- a message whose publish frame, header frame and body length are those of the message before it differs from it only
+  in the body: such messages stand in the buffer at equal distances, and one comparison of the constant part tells
+  that the next has come;
 - header and body frames are kept as the slice of the buffer they are (see `core.content`);
 - basic.ack frames of single tags in a row become ranges.
 
-What does not fit falls through to the slow path, `session.method` and `Channel.content_header` and
-`content_body`, which accepts whatever the specification allows. A message that has not wholly arrived is left
-in the buffer while it must fit one body frame; longer ones are assembled by the channel.
+What does not fit falls through to the slow path, `session.method` and `publishing.Content`, which accepts whatever the
+specification allows. A message that has not wholly arrived is left in the buffer while it must fit one body frame;
+longer ones are assembled by the channel.
 """
 
 from __future__ import annotations

@@ -68,7 +68,11 @@ class Program:
 
     def finish(self, status: int = 0, seconds: float = DEADLINE_SECONDS) -> list[str]:
         """Wait for the end, insist on the exit status, and give every line the program wrote."""
-        code = self._process.wait(seconds)
+        try:
+            code: int | str = self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            code = f"none within {seconds} s"
         self._reader.join(seconds)
         while (text := self._unread.get(timeout=seconds)) is not None:
             self.lines.append(text)

@@ -34,8 +34,7 @@ def library() -> Path:
 @pytest.fixture(scope="module")
 def results(library: Path, command: Callable[..., Program]) -> dict[str, Any]:
     with command("node", "node/conversation.js", env={"AMQPLIB": str(library), "NAME": "clients-node"}) as running:
-        (line,) = running.finish()
-        return json.loads(line)
+        return json.loads(running.finish()[-1])
 
 
 EXPECTED: dict[str, Any] = {

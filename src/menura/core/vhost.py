@@ -1,7 +1,6 @@
 """A virtual host: exchanges, queues and bindings under their names, and the way of a publish through them.
 
-All checks that need only names and states are here; who may do what is `access`. Every change of the topology
-moves
+All checks that need only names and states are here; who may do what is `access`. Every change of the topology moves
 `version`, on which routes rely.
 """
 

@@ -117,8 +117,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.session.congested = False
         self.session.resume()
-        if self._flooded:
-            self._tick.mark(self)
+        self._tick.mark(self)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._tick.remove(self)

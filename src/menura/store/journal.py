@@ -424,6 +424,8 @@ class Journal:
         """
         if self.failure is not None:
             return False
+        if self._compaction is not None and not self._compaction.segment.live:
+            self._compaction = None  # all settled in the meantime
         if self._compaction is None:
             segment = sparse(self._log)
             if segment is None:

@@ -87,6 +87,9 @@ def find_segments(disk: Disk, folder: str) -> Layout:
         segments.append(Segment(first, first + size, flags))
     if len(salts) > 1:
         raise StoreError(f"{folder} has files of more than one journal. Take out those that do not belong to it.")
+    if not salts and all(segment.size_bytes <= HEADER_BYTES for segment in segments):
+        leftovers += [segment.name for segment in segments]
+        segments.clear()
     if segments and not salts:
         raise StoreError(
             f"No file in {folder} begins as one of the journal's does: they are another program's, or badly damaged. "
@@ -223,7 +226,7 @@ class Recovery:
     @property
     def uncertain(self) -> bool:
         """The last batch has to be appended again, or its holes noted."""
-        return bool(self.tail) or bool(self._holes and self._holes[-1][1] > self.certain)
+        return self.end > self.certain
 
     def _judge(self) -> None:
         """Say what the holes mean."""

@@ -1,7 +1,7 @@
 /*
- * What a Node program does with a broker, over amqplib: each scenario is a function that returns plain values, and
- * the whole prints one JSON object {scenario: result}. AMQP_URL is the broker, AMQPLIB the folder of the library,
- * NAME a prefix that nothing else in the broker has.
+ * What a Node program does with a broker, over amqplib: each scenario is a function that returns plain values. The
+ * program prints the name of each as it begins, and in the end one JSON object {scenario: result}. AMQP_URL is the
+ * broker, AMQPLIB the folder of the library, NAME a prefix that nothing else in the broker has.
  */
 'use strict';
 
@@ -156,6 +156,7 @@ async function main() {
   const connection = await amqplib.connect(process.env.AMQP_URL);
   const results = {product: connection.connection.serverProperties.product};
   for (const [name, scenario] of Object.entries(scenarios)) {
+    console.log(name);
     results[name] = await scenario(connection);
   }
   await connection.close();

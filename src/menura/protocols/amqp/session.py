@@ -1,12 +1,10 @@
 """One connection after the protocol header: its state, its channels, and what goes out.
 
-The transport feeds `receive` with whatever a socket read brought and, once per tick, takes what `flush`
-returns. Errors are raised by whoever finds them and handled in one place, here: a soft one closes its
-channel, a hard one the connection.
+The transport feeds `receive` with whatever a socket read brought and takes what `flush` returns. Errors are raised by
+whoever finds them and handled in one place, here: a soft one closes its channel, a hard one the connection.
 
-After connection.close has gone out everything but close and close-ok is ignored, and the transport gives the
-peer
-`CLOSE_SECONDS_MAX` to answer. A peer that cannot be answered at all is cut off.
+After connection.close has gone out everything but close and close-ok is ignored, and the peer has `CLOSE_SECONDS_MAX`
+to answer. A peer that cannot be answered at all is cut off.
 """
 
 from __future__ import annotations

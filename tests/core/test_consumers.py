@@ -113,19 +113,12 @@ def test_only_the_longest_standing_consumer_is_active_until_it_goes(vhost: VHost
     receiver = Receiver()
     first = consume(queue, receiver, prefetch=1)
     second = consume(queue, receiver, priority=10)
-    assert queue.consumers.is_active(first)
-    assert not queue.consumers.is_active(second)
     feed(queue, 1, 2, 3)
     assert receiver.numbers(first) == [1]
     assert receiver.numbers(second) == []
     queue.unsubscribe(first)
     vhost.dispatch()
-    assert queue.consumers.is_active(second)
     assert receiver.numbers(second) == [2, 3]
-
-
-def test_all_consumers_are_active_where_none_is_single(queue: Queue) -> None:
-    assert all(queue.consumers.is_active(consume(queue)) for _ in range(3))
 
 
 def test_a_single_consumer_gets_everything_in_whole_runs(queue: Queue) -> None:
@@ -210,6 +203,16 @@ def test_room_under_a_shared_limit_serves_the_other_queues_too(vhost: VHost) -> 
     receiver.deliveries[0].settle()
     vhost.dispatch()
     assert receiver.numbers() == [1, 2]
+
+
+def test_a_limit_forgets_consumers_that_have_gone(vhost: VHost) -> None:
+    limit = Limit(1)
+    one, two = vhost.declare_queue("one"), vhost.declare_queue("two")
+    left, lost = consume(one, limit=limit), consume(two, limit=limit)
+    assert set(limit.consumers) == {left, lost}
+    one.unsubscribe(left)
+    vhost.remove_queue(two)
+    assert limit.consumers == {}
 
 
 def test_a_lowered_limit_holds_back_until_enough_is_settled(queue: Queue) -> None:

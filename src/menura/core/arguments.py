@@ -1,8 +1,7 @@
-"""Arguments of queues, exchanges and consumers: one table of what is valid, and when two declarations are the
-same.
+"""Arguments of queues, exchanges and consumers: one table of what is valid, and when two declarations are the same.
 
-Arguments travel as encoded values (see `fields`) because the type counts in messages about them. Those
-unknown here are kept, compared and otherwise ignored.
+Arguments travel as encoded values (see `fields`) because the type counts in messages about them. Those unknown here are
+kept and otherwise ignored.
 """
 
 from __future__ import annotations

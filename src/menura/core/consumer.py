@@ -137,9 +137,6 @@ class Turns:
     def exclusive(self) -> bool:
         return bool(self.all) and self.all[0].exclusive
 
-    def is_active(self, consumer: Consumer) -> bool:
-        return not self.single or self.all[0] is consumer
-
     def next(self) -> tuple[Consumer, int, int] | None:
         """The consumer whose turn it is, its room, and how many equals share with it; None if nobody has room."""
         if len(self.all) == 1 or (self.single and self.all):

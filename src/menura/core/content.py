@@ -15,8 +15,6 @@ import struct
 PROPERTIES_AT = 19
 _HEADER = struct.Struct(">BHIHHQ")
 _BODY = struct.Struct(">BHI")
-BODY_LENGTH_MAX = 0xFFFFFFFF
-OVERHEAD_BYTES = 28
 END = b"\xce"
 
 

@@ -47,7 +47,7 @@ class Exchange:
     by_headers: ClassVar[bool] = False
 
     __slots__ = (
-        "__weakref__", "alternate", "arguments", "auto_delete", "bindings", "durable", "incoming", "internal", "name",
+        "alternate", "arguments", "auto_delete", "bindings", "durable", "incoming", "internal", "name",
         "published",
     )  # fmt: skip
 

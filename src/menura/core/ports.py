@@ -67,8 +67,9 @@ Record = Published | Settled | Deleted
 class Journal(Protocol):
     """An append-only log with ordered positions. Nothing in it is ever rewritten in place."""
 
-    appended: int
-    """The position of the last record taken."""
+    @property
+    def appended(self) -> int:
+        """The position of the last record taken."""
 
     durable: int
     """Everything up to and including this position survives a crash."""

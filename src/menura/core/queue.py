@@ -35,8 +35,8 @@ class Queue:
     what: ClassVar[str] = "queue"
 
     __slots__ = (
-        "__weakref__", "_back", "_head", "_ready", "acknowledged", "alive", "arguments", "auto_delete",
-        "bindings", "consumers", "delivered", "durable", "had_consumer", "name", "next_position", "owner",
+        "_back", "_head", "_ready", "acknowledged", "alive", "arguments", "auto_delete",
+        "bindings", "consumers", "delivered", "durable", "name", "next_position", "owner",
         "published", "ready_bytes", "ready_count", "redelivered", "touched", "unsettled_bytes",
         "unsettled_count", "vhost",
     )  # fmt: skip
@@ -60,7 +60,6 @@ class Queue:
         self.arguments = arguments or {}
         self.consumers = Turns(single_active)
         self.bindings: dict[Binding, None] = {}
-        self.had_consumer = False
         self.alive = True
         self.touched = False
         self.next_position = 0
@@ -77,10 +76,10 @@ class Queue:
         """Append a run; it is charged to the memory account by the caller where several queues share it."""
         count = len(run.contents)
         self.published += count
-        if run.shared is None:
-            self.vhost.memory.charge(run)
         if not self.ready_count and self._pass_on(run, count):
             return
+        if run.shared is None:
+            self.vhost.memory.charge(run)
         self.next_position += count
         self.ready_count += count
         self.ready_bytes += run.size_bytes
@@ -100,10 +99,22 @@ class Queue:
             return False
         position = self._head
         self.next_position = self._head = position + count
-        self.unsettled_count += count
-        self.unsettled_bytes += run.size_bytes
         self.delivered += count
-        self._deliver(turn[0], position, run, False)
+        consumer = turn[0]
+        if consumer.settles:
+            self.unsettled_count += count
+            self.unsettled_bytes += run.size_bytes
+            if run.shared is None:
+                self.vhost.memory.charge(run)
+            consumer.took(count)
+            consumer.subscriber.deliver(consumer, position, run, False)
+        else:
+            # Neither kept nor weighed: it is the subscriber's at once.
+            self.acknowledged += count
+            if run.shared is not None:
+                self.vhost.memory.release(run)
+            self._note_settled(position, run)
+            consumer.subscriber.deliver(consumer, position, run, False)
         return True
 
     def touch(self) -> None:
@@ -181,6 +192,9 @@ class Queue:
 
     def _forget(self, position: int, run: Run) -> None:
         self.vhost.memory.release(run)
+        self._note_settled(position, run)
+
+    def _note_settled(self, position: int, run: Run) -> None:
         journal = self.vhost.journal
         if journal is not None and run.persistent and self.durable and self.alive:
             journal.append(self.vhost.name, Settled(self.name, position, position + len(run.contents) - 1))
@@ -198,7 +212,6 @@ class Queue:
         self.consumers.add(consumer)
         if consumer.limit is not None:
             consumer.limit.consumers[consumer] = None
-        self.had_consumer = True
         self.touch()
 
     def unsubscribe(self, consumer: Consumer) -> None:

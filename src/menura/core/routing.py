@@ -1,7 +1,7 @@
 """From an exchange and a routing key to queues.
 
 A `Route` is what a publisher names; it remembers the queues it led to for as long as the virtual host's
-topology stays the same (`version`). Exchanges are walked breadth first, each once, so cycles end; an exchange
+topology stays the same (`version`). Exchanges are walked, each once, so cycles end; an exchange
 that knows no destination for a message hands it to its alternate exchange. The answer depends on the message
 itself only where a headers exchange is on the way: such a route keeps its answers by the encoded headers.
 """
@@ -67,12 +67,10 @@ def walk(
         exchange = waiting.pop()
         by_headers = by_headers or exchange.by_headers
         found = [destination for key in keys for destination in exchange.match(key, headers)]
-        if exchange.alternate is not None and (not found or exchange.by_headers):
+        if not found and exchange.alternate is not None:
             alternate = exchanges.get(exchange.alternate)
             if alternate is not None:
-                by_headers = by_headers or alternate.by_headers
-                if not found:
-                    found.append(alternate)
+                found.append(alternate)
         for destination in found:
             if isinstance(destination, Queue):
                 queues[destination] = None

@@ -324,8 +324,14 @@ class VHost:
             self.memory.charge_shared(run, len(queues))
         if self.journal is not None and run.persistent:
             self._log(run, queues)
+        failure: Exception | None = None
         for queue in queues:
-            queue.enqueue(run)
+            try:
+                queue.enqueue(run)
+            except Exception as error:  # one subscriber's failure is not the other queues'
+                failure = error
+        if failure is not None:
+            raise failure
 
     def _log(self, run: Run, queues: list[Queue]) -> None:
         """Hand a persistent run to the journal, if a durable queue is among its queues."""

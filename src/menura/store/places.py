@@ -146,6 +146,8 @@ class Places:
         """What still lives of first..last, in order, as pieces of entries."""
         first = max(first, self.floor)
         last = self.end - 1 if last is None else last
+        if first > last:
+            return
         if not self.settled.firsts:
             yield from self._entries(first, last)
             return

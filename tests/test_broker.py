@@ -42,12 +42,13 @@ def refuses(port: int) -> bool:
 
 
 def test_in_a_thread_it_is_ready_when_the_block_is_entered_and_gone_when_it_is_left() -> None:
+    before = threading.enumerate()
     with Broker() as broker:
         port = broker.amqp_port
         assert broker.amqp_url == f"amqp://guest:guest@127.0.0.1:{port}/"
         use(port)
     assert refuses(port)
-    assert "menura" not in [thread.name for thread in threading.enumerate()]
+    assert threading.enumerate() == before
 
 
 async def test_in_a_running_loop_too() -> None:

@@ -2,9 +2,10 @@
 
 Reads are handed to the session at once, and its answer is written at once. What sessions have to say because of what
 others did (deliveries, mostly) is collected and written once per turn of the event loop, one write per connection,
-after all reads of the turn. Backpressure both ways: a peer that does not read makes its session congested, which stops
-its deliveries, and is itself not read from once too much waits for it; a session that is not `reading` has its socket
-left alone, so that the peer's own writes block.
+after all reads of the turn; only the first read of a turn, often the only one, does not wait for the others.
+Backpressure both ways: a peer that does not read makes its session congested, which stops its deliveries, and is itself
+not read from once too much waits for it; a session that is not `reading` has its socket left alone, so that the peer's
+own writes block.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Tick:
         self._at_end = at_end
         self._marked: dict[Connection, None] = {}
         self._scheduled = False
+        self._reads = 0  # in this turn of the loop
         self._timer = loop.call_later(CLOCK_SECONDS, self._clock)
 
     def stop(self) -> None:
@@ -60,14 +62,27 @@ class Tick:
             self._scheduled = True
             self.loop.call_soon(self._run)
 
+    def after_read(self) -> None:
+        """A read has been handled. What the first of a turn has caused is written at once, as there may be no other."""
+        if not self._reads:
+            self._write_marked()
+        self._reads += 1
+        if not self._scheduled:
+            self._scheduled = True
+            self.loop.call_soon(self._run)
+
     def _run(self) -> None:
         self._scheduled = False
-        marked, self._marked = self._marked, {}
+        self._reads = 0
         try:
             self._at_end()
         finally:
-            for connection in marked:
-                connection.write()
+            self._write_marked()
+
+    def _write_marked(self) -> None:
+        marked, self._marked = self._marked, {}
+        for connection in marked:
+            connection.write()
 
     def _clock(self) -> None:
         now = self.loop.time()
@@ -110,6 +125,7 @@ class Connection(asyncio.Protocol):
         finally:
             self._receiving = False
         self.write()
+        self._tick.after_read()
 
     def pause_writing(self) -> None:
         self.session.congested = True

@@ -34,6 +34,7 @@ PUBLISH = (60, 40)
 HEADERS, REPLY, EXPIRATION, USER_ID = 0x2000, 0x0200, 0x0100, 0x0010
 SPECIAL = HEADERS | EXPIRATION | USER_ID | 0x0003
 _REPLY_TO = REPLY_TO.encode()
+_REPLY_FIELD = bytes((len(_REPLY_TO),)) + _REPLY_TO
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
@@ -68,6 +69,14 @@ class Target:
             flags = block[0] << 8 | block[1]
             if flags & SPECIAL or (flags & REPLY and _REPLY_TO in block):
                 return None
+        except IndexError:
+            return None
+        return self.walk(block)
+
+    def walk(self, block: bytes) -> bool | None:
+        """The same for a block without headers, expiration and user-id, whatever its reply-to."""
+        try:
+            flags = block[0] << 8 | block[1]
             at = 2
             persistent = False
             if flags & 0x8000:
@@ -180,6 +189,14 @@ def publish(channel: Channel, target: Target, run: Run) -> None:
 def publish_special(channel: Channel, target: Target, content: bytes) -> None:
     """One message whose properties have to be looked at: headers, reply-to, expiration, user-id."""
     changed = block = packed.properties_of(content)
+    if len(block) > 2 and not (block[0] << 8 | block[1]) & SPECIAL:
+        replied = _with_reply_address(channel, block)
+        persistent = target.walk(block)
+        if replied is not None and persistent is not None:
+            content = packed.with_properties(content, replied)
+            size = len(content)
+            channel.publish(target, Run(target.route, [content], size, size, persistent))
+            return
     properties.check(block)
     flags = block[0] << 8 | block[1]
     route = target.route
@@ -204,6 +221,28 @@ def publish_special(channel: Channel, target: Target, content: bytes) -> None:
         content = packed.with_properties(content, changed)
     size = len(content)
     channel.publish(target, Run(route, [content], size, size, mode == 2))
+
+
+def _with_reply_address(channel: Channel, block: bytes) -> bytes | None:
+    """The block with the channel's own address in place of the well-known one, if that is its reply-to.
+
+    For blocks without headers; None where something else has to be done.
+    """
+    flags = block[0] << 8 | block[1]
+    at = 2
+    try:
+        for flag in (0x8000, 0x4000):
+            if flags & flag:
+                at += 1 + block[at]
+        at += (flags >> 12 & 1) + (flags >> 11 & 1)
+        if flags & 0x0400:
+            at += 1 + block[at]
+    except IndexError:
+        return None
+    if not flags & REPLY or not block.startswith(_REPLY_FIELD, at) or channel.reply_token is None:
+        return None
+    token = channel.reply_token.encode()
+    return b"".join((block[:at], bytes((len(token),)), token, block[at + len(_REPLY_FIELD) :]))
 
 
 @lru_cache(maxsize=256)

@@ -23,11 +23,13 @@ from typing import NamedTuple
 from menura.store import checkpoint, records
 from menura.store.compaction import Compaction, sparse
 from menura.store.disk import Disk
-from menura.store.errors import StoreError, explained
+from menura.store.errors import explained
 from menura.store.log import Job, Log
+from menura.store.marks import Marks
 from menura.store.places import Entry, Places
 from menura.store.records import Published, Settled
 from menura.store.recovery import Damage, Progress, Recovery, Report, find_segments
+from menura.store.repetition import repeat
 from menura.store.segments import SEGMENT_BYTES, UNSYNCED, Segment
 
 
@@ -91,8 +93,7 @@ class Journal:
         self._log.on_finished = self._finished
         self._log.on_failure = self._failed
         self._queues: dict[int, Places] = {}
-        self._settled: dict[int, list[int]] = {}  # per queue first, last, first, last ... since the last flush
-        self._delivered: dict[int, int] = {}
+        self._marks = Marks()
         self._wanted = self._closing = False
         self._attest = False
         self._compaction: Compaction | None = None
@@ -166,7 +167,9 @@ class Journal:
         self._queues = recovery.queues
         salt = self._salt() if layout.salt is None else layout.salt
         self._log.begin(recovery.segments, recovery.end, recovery.certain, salt)
-        self._repeat(recovery)
+        if recovery.uncertain:
+            repeat(recovery, self._log, self._queues, self._marks)
+            self._attest = True
         return recovery.report
 
     def _sync_file(self, segment: Segment) -> None:
@@ -175,38 +178,6 @@ class Journal:
             file.sync()
         finally:
             file.close()
-
-    def _repeat(self, recovery: Recovery) -> None:
-        """Append the last batch again, as far as it is whole, and note that the rest is known."""
-        if not recovery.uncertain:
-            return
-        log = self._log
-        done: set[bytes] = set()
-        for found in log.load(recovery.tail):
-            if found is None:
-                raise StoreError(f"The journal in {self._folder} changes while it is being read. Is it in use?")
-            data, start = found
-            size = records.HEAD.unpack_from(data, start)[2]
-            start += records.HEAD_BYTES
-            payload = data[start : start + size]
-            if payload in done or payload[0] == records.NOTED:
-                continue
-            done.add(payload)
-            place, size_bytes = log.append_payload(payload)
-            skip = 0
-            for kind, part, _ in records.parts_of(data, start, start + size):
-                if kind <= records.COPIED:
-                    messages = records.Messages(data, part)
-                    for queue, first in messages.queues:
-                        log.segments[-1].messages += messages.count
-                        content_bytes = messages.size_bytes(0, messages.count)
-                        entry = Entry(first, messages.count, place, skip, size_bytes, content_bytes)
-                        self._queues[queue].move([entry], log.segments)
-                    skip += messages.count
-        recovery.noted.add(recovery.certain, recovery.end - 1)
-        recovery.noted.forget_below(log.segments[0].first)
-        log.append(records.NOTED, records.numbers_to_bytes(recovery.noted.flat()))
-        self._attest = True
 
     def close(self) -> None:
         """Write what has gathered and a checkpoint, in this thread, and let go of the files.
@@ -217,7 +188,7 @@ class Journal:
         self._closing = True
         try:
             log.wait()
-            while self.failure is None and (log.gathered or self._settled or self._delivered or self._dead()):
+            while self.failure is None and (log.gathered or self._marks or self._dead()):
                 self._write_marks()
                 log.start(self._dead(), run=_at_once)
                 log.wait()
@@ -248,8 +219,7 @@ class Journal:
 
     def forget(self, queue: int) -> None:
         """The queue has been deleted. Its id must never be used again."""
-        self._settled.pop(queue, None)
-        self._delivered.pop(queue, None)
+        self._marks.forget(queue)
         places = self._queues.pop(queue, None)
         if places is not None:
             places.clear(self._log.segments)
@@ -303,52 +273,17 @@ class Journal:
 
     def settle(self, queue: int, first: int, last: int) -> None:
         """Messages first .. last have left the queue for good. Settling twice does no harm."""
-        ranges = self._settled.get(queue)
-        if ranges is None:
-            self._settled[queue] = [first, last]
-        elif ranges[-1] + 1 == first:
-            ranges[-1] = last
-        else:
-            ranges += (first, last)
+        self._marks.settle(queue, first, last)
 
     def delivered(self, queue: int, high: int) -> None:
         """Everything below position `high` has been handed out at least once."""
-        if high > self._delivered.get(queue, 0):
-            self._delivered[queue] = high
+        self._marks.deliver(queue, high)
 
     def _write_marks(self) -> None:
-        """Make a record of the marks."""
-        if not self._settled and not self._delivered:
-            return
-        parts = []
-        if self._settled:
-            settled, self._settled = self._settled, {}
-            numbers = [number for queue, ranges in settled.items() for number in self._apply(queue, ranges)]
-            if numbers:
-                parts.append((records.SETTLED, records.numbers_to_bytes(numbers)))
-        if self._delivered:
-            numbers = [number for pair in self._delivered.items() for number in pair]
-            parts.append((records.DELIVERED, records.numbers_to_bytes(numbers)))
-            for queue, high in self._delivered.items():
-                self._queues.setdefault(queue, Places()).saw_delivered(high)
-            self._delivered = {}
-        if parts:
-            self._log.append_payload(records.parts_to_bytes(parts))
-
-    def _apply(self, queue: int, ranges: Sequence[int]) -> list[int]:
-        """Settle; the same as (queue, first, last) ..., neighbours put together."""
-        places = self._queues.get(queue)
-        numbers: list[int] = []
-        if places is None:
-            return numbers
-        for first, last in sorted(zip(ranges[::2], ranges[1::2], strict=True)):
-            if numbers and numbers[-1] + 1 >= first:
-                numbers[-1] = max(numbers[-1], last)
-            else:
-                numbers += (queue, first, last)
-        for index in range(1, len(numbers), 3):
-            places.settle(numbers[index], numbers[index + 1], self._log.segments)
-        return numbers
+        if self._marks:
+            payload = self._marks.take(self._queues, self._log.segments)
+            if payload:
+                self._log.append_payload(payload)
 
     # -- writing ---------------------------------------------------------------------------------------------
 
@@ -434,7 +369,7 @@ class Journal:
         if not self._compaction.step(size_bytes, self._lost):
             return True
         for queue, high in self._compaction.finish():
-            self._delivered[queue] = max(high, self._delivered.get(queue, 0))
+            self._marks.deliver(queue, high)
         self._compaction = None
         return sparse(self._log) is not None
 

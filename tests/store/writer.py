@@ -7,6 +7,7 @@ queue with its bindings, so a change that got lost, or came out of order, shows.
 
 from __future__ import annotations
 
+import resource
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -74,4 +75,6 @@ def take(catalog: Catalog, number: int) -> None:
 
 
 if __name__ == "__main__":
+    for file_bytes_max in map(int, sys.argv[3:]):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes_max, file_bytes_max))
     write(Path(sys.argv[1]), int(sys.argv[2]))

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from tests.store.workers import at_once
 
+from menura.core.definitions import VHostDefinition
 from menura.store.catalog import Catalog
-from menura.store.definitions import VHostDefinition
 from menura.store.directory import DataDirectory
 from menura.store.errors import StoreError
 

@@ -11,8 +11,7 @@ import pytest
 from tests.store.workers import HeldWorker, Worker, at_once, open_at_once
 
 from menura.core import fields
-from menura.store.catalog import Catalog
-from menura.store.definitions import (
+from menura.core.definitions import (
     BindingDefinition,
     Definition,
     Definitions,
@@ -24,6 +23,7 @@ from menura.store.definitions import (
     UserDefinition,
     VHostDefinition,
 )
+from menura.store.catalog import Catalog
 from menura.store.schema import TABLES
 
 ARGUMENTS = {"x-max-length": fields.encode_value(10), "x-overflow": fields.encode_value("drop-head")}

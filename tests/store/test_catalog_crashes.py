@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from tests.store import writer
 
+from menura.core.definitions import Definitions, QueueDefinition
 from menura.store.database import Database
-from menura.store.definitions import Definitions, QueueDefinition
 
 ROOT = Path(__file__).parents[2]
 KILLS = 20

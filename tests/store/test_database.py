@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from tests.store.identity import as_nobody
 
+from menura.core.definitions import Definitions, QueueDefinition, VHostDefinition
 from menura.store.database import Database
-from menura.store.definitions import Definitions, QueueDefinition, VHostDefinition
 from menura.store.errors import StoreError
 from menura.store.schema import MIGRATIONS, TABLES, VERSION_ZERO
 

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from tests.store.workers import Worker
 
+from menura.core.definitions import BindingDefinition, QueueDefinition
 from menura.store.catalog import Catalog
-from menura.store.definitions import BindingDefinition, QueueDefinition
 
 
 class Step(NamedTuple):

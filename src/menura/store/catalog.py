@@ -18,8 +18,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from menura.core.definitions import Definition, Definitions
 from menura.store.database import Database
-from menura.store.definitions import Definition, Definitions
 from menura.store.schema import TABLES, Change
 
 Task = Callable[[], None]

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from menura.store.definitions import Definitions
+from menura.core.definitions import Definitions
 from menura.store.errors import StoreError, explained
 from menura.store.schema import MIGRATIONS, TABLES, VERSION_ZERO, Change
 

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from menura.core import fields
-from menura.store.definitions import (
+from menura.core.definitions import (
     BindingDefinition,
     Definition,
     ExchangeDefinition,

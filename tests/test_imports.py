@@ -25,17 +25,19 @@ ANYTHING = frozenset({"*"})
 
 # part: the parts it may import besides itself. "menura" is the package's own __init__.py.
 RULES: dict[str, frozenset[str]] = {
-    "menura": frozenset({"broker", "config"}),
+    "menura": frozenset({"broker", "config", "version"}),
     "__main__": frozenset({"cli"}),
     "bench": frozenset(),
     "broker": ANYTHING,
-    "cli": frozenset({"menura", "bench", "broker", "config"}),
+    "cli": frozenset({"menura", "bench", "broker", "config", "store", "version"}),
     "config": frozenset(),
     "core": frozenset(),
     "net": frozenset(),
     "protocols": frozenset({"core"}),
+    "storage": frozenset({"core", "store"}),
     "store": frozenset({"core"}),
     "testing": frozenset({"menura", "broker", "config"}),
+    "version": frozenset(),
 }
 PURE = frozenset({"core", "protocols"})
 PURE_STDLIB = frozenset(

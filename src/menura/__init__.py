@@ -4,9 +4,8 @@ with menura.Broker() as broker:
     connection = pika.BlockingConnection(pika.URLParameters(broker.amqp_url))
 """
 
-__version__ = "0.1.0"
-
 from menura.broker import Broker
 from menura.config import Config
+from menura.version import __version__
 
 __all__ = ["Broker", "Config", "__version__"]

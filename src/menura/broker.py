@@ -24,8 +24,12 @@ from menura.net.listener import Address, Listener, ListenError, listen, peer_sub
 from menura.net.transport import Connection, Tick
 from menura.protocols.amqp.limits import AmqpLimits, Identity, Peer
 from menura.protocols.amqp.session import Session
+from menura.storage import Recovered, Storage
+from menura.store.errors import StoreError
+from menura.store.recovery import Progress
+from menura.version import __version__
 
-__all__ = ["STANDARD_PORTS", "Broker", "ListenError", "loop_factory"]
+__all__ = ["STANDARD_PORTS", "Broker", "ListenError", "StoreError", "loop_factory"]
 STANDARD_PORTS = {"amqp": 5672, "amqps": 5671}
 _TLS_SCHEMES = frozenset(("amqps",))
 STOP_SECONDS_MAX = 3.0
@@ -46,12 +50,17 @@ class Broker:
         if listen is not None:
             settings["listen"] = tuple(listen)
         self.config = replace(config, **settings)
-        if self.config.data != IN_MEMORY:
-            raise ValueError("this version keeps messages in memory only: leave `data` at ':memory:'")
         self.listeners: list[Listener] = []
-        self.node = Node(os.urandom, watermark_bytes=self.config.watermark_bytes)
-        self.node.add_user("guest", "guest", frozenset(("administrator",)))
-        self.node.users.permit("guest", DEFAULT_VHOST)
+        self.node = self._new_node()
+        self.storage: Storage | None = None
+        self.recovered: Recovered | None = None
+        self.failure: str | None = None
+        """Why the broker had to stop by itself."""
+        self.on_failure: Callable[[], None] = lambda: None
+        self.progress: Progress | None = None
+        """Told (octets done, octets in all) while a start reads the journal, in another thread."""
+        if self.config.data == IN_MEMORY:
+            self._welcome_guest()
         self._thread: threading.Thread | None = None
 
     # -- what clients need to know ---------------------------------------------------------------------------
@@ -124,10 +133,11 @@ class Broker:
     # -- life ------------------------------------------------------------------------------------------------
 
     async def start(self) -> Self:
-        """Open the listeners."""
+        """Read the data directory, then open the listeners. Raises StoreError and ListenError."""
         self._loop = asyncio.get_running_loop()
+        if self.config.data != IN_MEMORY:
+            await self._open_storage()
         self._tick = Tick(self._loop, self._end_of_tick)
-        self.node.memory.on_change.append(self._memory_changed)
         try:
             for url in self.config.listen:
                 address = Address.parse(url, STANDARD_PORTS)
@@ -137,6 +147,44 @@ class Broker:
             await self.stop()
             raise
         return self
+
+    async def _open_storage(self) -> None:
+        config = self.config
+        storage = Storage(
+            config.data,
+            version=__version__,
+            sync=config.sync,
+            disk_free_bytes_min=config.disk_free_bytes_min,
+            on_failure=self._fail,
+        )
+        self.node = self._new_node()
+        self.recovered = await storage.open(self.node, self.progress)
+        self.storage = storage
+        for damage in self.recovered.report.damages:
+            (_log.info if damage.unfinished else _log.error)("%s", damage)
+        if self.recovered.first:
+            self._welcome_guest()
+            storage.end_of_tick()
+
+    def _new_node(self) -> Node:
+        node = Node(os.urandom, watermark_bytes=self.config.watermark_bytes)
+        node.memory.on_change.append(self._memory_changed)
+        node.alarms.on_change.append(self._alarms_changed)
+        return node
+
+    def _welcome_guest(self) -> None:
+        """What every broker begins with."""
+        self.node.add_user("guest", "guest", frozenset(("administrator",)))
+        self.node.users.permit("guest", DEFAULT_VHOST)
+
+    def _fail(self, reason: str) -> None:
+        """The disk can keep nothing more: take back what was not promised yet, and ask to be stopped."""
+        self.failure = reason
+        _log.critical("the broker stops: %s Everything that was confirmed is on the disk.", reason)
+        for connection in list(self._tick.connections):
+            connection.session.abandon()
+            connection.wake()
+        self.on_failure()
 
     async def stop(self) -> None:
         """Say goodbye to clients, wait a moment for their answer, close everything."""
@@ -155,7 +203,9 @@ class Broker:
             await self._tick.deserted.wait()
         self._tick.stop()
         self.listeners.clear()
-        self.node.memory.on_change.clear()
+        if self.storage is not None:
+            self.storage.close()
+            self.storage = None
 
     async def __aenter__(self) -> Self:
         return await self.start()
@@ -196,6 +246,7 @@ class Broker:
                 started.set_exception(error)
                 return
             started.set_result(None)
+            self.on_failure = self._stopping.set
             await self._stopping.wait()
             await self.stop()
 
@@ -239,14 +290,18 @@ class Broker:
             )
             return
         _log.info("memory: %d MB of messages held: publishers may go on", memory.used_bytes >> 20)
+
+    def _alarms_changed(self, resource: str, short: bool) -> None:
+        if self.node.alarms.blocked:
+            return
         for connection in self._tick.connections:
             session = connection.session
             if isinstance(session, Session):
                 session.unblock()
 
     def _end_of_tick(self) -> None:
-        if self.node.journal is not None:
-            self.node.journal.flush()
+        if self.storage is not None:
+            self.storage.end_of_tick()
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

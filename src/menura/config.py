@@ -14,11 +14,15 @@ class Config:
     """What can be chosen. Units are in the names.
 
     `listen` are URLs as `net.listener` reads them. `memory_bytes_max` is the watermark above which publishers
-    are blocked, measured over queued and unacknowledged messages.
+    are blocked, measured over queued and unacknowledged messages. `data` is the data directory; without `sync` nothing
+    waits for the disk, and a crash of the machine may take confirmed messages with it. Publishers are blocked
+    as well while the directory's disk has less than `disk_free_bytes_min` left.
     """
 
     listen: tuple[str, ...] = ("amqp://127.0.0.1:5672",)
     data: str = IN_MEMORY
+    sync: bool = True
+    disk_free_bytes_min: int = 256 * 1024 * 1024
     memory_bytes_max: int = 0
     frame_bytes_max: int = 131072
     channels_max: int = 2047

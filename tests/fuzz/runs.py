@@ -29,7 +29,7 @@ from tests.protocols.amqp.memory import (
 from menura.protocols.amqp.limits import AmqpLimits, Peer
 from menura.protocols.amqp.session import Session
 from menura.protocols.amqp.wire import decode_method
-from menura.store.memory import MemoryJournal
+from menura.store.memory import MemoryCatalog, MemoryJournal
 
 MESSAGE_BYTES_MAX = 50_000
 CALM = "calm-7b1e"
@@ -136,7 +136,9 @@ class Hostile:
 def run(case: Case) -> None:
     """Raises whatever went wrong."""
     journal = MemoryJournal() if case.journal else None
-    node = make_node(journal=journal, watermark_bytes=case.watermark_bytes)
+    catalog = MemoryCatalog()
+    node = make_node(journal=journal, catalog=catalog, watermark_bytes=case.watermark_bytes)
+    catalog.flush()
     calm = Client(node).connect()
     calm.declare(CALM, exclusive=True)
     calm.consume(CALM, no_ack=True)
@@ -160,6 +162,7 @@ def run(case: Case) -> None:
         held = session.unread_bytes if session.unread else 0
         assert held <= UNREAD_BYTES_MAX + len(step.read), "too much unfinished input"
         if journal is not None and step.durable:
+            catalog.flush()
             journal.flush()
         for each in hostiles:
             if step.seconds:

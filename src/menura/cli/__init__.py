@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-COMMANDS = {"serve": "menura.cli.serve", "bench": "menura.cli.bench"}
+COMMANDS = {"serve": "menura.cli.serve", "bench": "menura.cli.bench", "data": "menura.cli.data"}
 
 
 class Commands(click.Group):
@@ -34,7 +34,7 @@ class Commands(click.Group):
 
 def _version(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     if value:
-        from menura import __version__
+        from menura.version import __version__
 
         click.echo(f"menura {__version__}")
         context.exit()

@@ -16,8 +16,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from re import Pattern
+from typing import TYPE_CHECKING
 
+from menura.core.definitions import (
+    Definition,
+    Definitions,
+    PermissionDefinition,
+    TopicPermissionDefinition,
+    UserDefinition,
+)
 from menura.core.errors import AccessRefused, AuthenticationFailed, NotFound, PreconditionFailed
+
+if TYPE_CHECKING:
+    from menura.core.ports import Catalog
 
 SALT_BYTES = 4
 _DECISIONS_MAX = 4096
@@ -78,6 +89,27 @@ class Users:
     def __init__(self) -> None:
         self._users: dict[str, User] = {}
         self.version = 0
+        self.catalog: Catalog | None = None
+
+    def restore(self, definitions: Definitions) -> None:
+        """Make what a catalog has."""
+        for user in definitions.users:
+            self._users[user.name] = User(*user)
+        for name, vhost, *expressions in definitions.permissions:
+            self._users[name].permissions[vhost] = Permission.of(*expressions)
+        for name, vhost, exchange, write, read in definitions.topic_permissions:
+            self._users[name].topic_permissions[vhost, exchange] = TopicPermission(write, read)
+        self.version += 1
+
+    def _put(self, definition: Definition) -> None:
+        self.version += 1
+        if self.catalog is not None:
+            self.catalog.put(definition)
+
+    def _delete(self, definition: Definition) -> None:
+        self.version += 1
+        if self.catalog is not None:
+            self.catalog.delete(definition)
 
     def __iter__(self) -> Iterator[User]:
         return iter(list(self._users.values()))
@@ -87,13 +119,13 @@ class Users:
         user = self._users.setdefault(name, User(name))
         user.password_hash = hash_password(password, salt) if password else ""
         user.tags = tags
-        self.version += 1
+        self._put(UserDefinition(name, user.password_hash, tags))
         return user
 
     def remove(self, name: str) -> None:
         self.get(name)
         del self._users[name]
-        self.version += 1
+        self._delete(UserDefinition(name))
 
     def get(self, name: str) -> User:
         user = self._users.get(name)
@@ -103,16 +135,16 @@ class Users:
 
     def permit(self, name: str, vhost: str, configure: str = ".*", write: str = ".*", read: str = ".*") -> None:
         self.get(name).permissions[vhost] = Permission.of(configure, write, read)
-        self.version += 1
+        self._put(PermissionDefinition(name, vhost, configure, write, read))
 
     def forbid(self, name: str, vhost: str) -> None:
         self.get(name).permissions.pop(vhost, None)
-        self.version += 1
+        self._delete(PermissionDefinition(name, vhost))
 
     def permit_topics(self, name: str, vhost: str, exchange: str, write: str, read: str) -> None:
         pattern(write), pattern(read)
         self.get(name).topic_permissions[vhost, exchange] = TopicPermission(write, read)
-        self.version += 1
+        self._put(TopicPermissionDefinition(name, vhost, exchange, write, read))
 
     def authenticate(self, name: str, password: str) -> User:
         """The user of that name and password. An empty password is never right."""

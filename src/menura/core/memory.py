@@ -19,6 +19,7 @@ MESSAGE_OVERHEAD_BYTES = 41
 # A run, its list, its place in a queue, and its route, which may be nobody else's.
 RUN_OVERHEAD_BYTES = 600
 _CLEAR_AT = 0.95
+_SCARCE_AT = 0.5
 
 
 class SharedCharge:
@@ -43,7 +44,13 @@ class MemoryAccount:
     def set_watermark(self, watermark_bytes: int) -> None:
         self.watermark_bytes = watermark_bytes
         self._limit = watermark_bytes or float("inf")
+        self._scarce_from = self._limit * _SCARCE_AT
         self._check()
+
+    @property
+    def scarce(self) -> bool:
+        """Whether it is time to keep things elsewhere, before anybody has to be blocked."""
+        return self.used_bytes > self._scarce_from
 
     def charge(self, run: Run) -> None:
         """Account for a run that one queue has taken in."""

@@ -1,13 +1,16 @@
-"""Everything one broker holds: virtual hosts, users, the memory account, and the journal behind them."""
+"""Everything one broker holds: virtual hosts, users, the memory account, and what keeps them over its end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from menura.core.access import Users
+from menura.core.alarms import Alarms
+from menura.core.definitions import Definitions, VHostDefinition
 from menura.core.errors import NotAllowed, PreconditionFailed
+from menura.core.keeping import Keeper
 from menura.core.memory import MemoryAccount
-from menura.core.ports import Journal
+from menura.core.ports import Catalog, Journal
 from menura.core.vhost import VHost
 
 DEFAULT_VHOST = "/"
@@ -24,19 +27,51 @@ class Node:
         random_bytes: Callable[[int], bytes],
         *,
         watermark_bytes: int = 0,
-        journal: Journal | None = None,
     ) -> None:
         self.random_bytes = random_bytes
+        self.alarms = Alarms()
         self.memory = MemoryAccount(watermark_bytes)
-        self.journal = journal
+        self.memory.on_change.append(lambda blocked: self.alarms.set("memory", blocked))
+        self.keeper: Keeper | None = None
         self.users = Users()
         self.vhosts: dict[str, VHost] = {}
         self.add_vhost(DEFAULT_VHOST)
 
+    def keep(self, catalog: Catalog, journal: Journal, definitions: Definitions) -> None:
+        """Take over what outlived the last process, and from now on keep what is to outlive this one.
+
+        To be called before anything else is done with the node.
+        """
+        self.keeper = Keeper(catalog, journal, self.memory)
+        self.vhosts.clear()
+        for vhost in definitions.vhosts:
+            self.vhosts[vhost.name] = VHost(vhost.name, self.memory, self.keeper)
+        self.users.restore(definitions)
+        self.users.catalog = catalog
+        if not self.vhosts:
+            self.add_vhost(DEFAULT_VHOST)
+        self._restore(definitions, journal)
+
+    def _restore(self, definitions: Definitions, journal: Journal) -> None:
+        """Exchanges, queues with their messages, and bindings."""
+        for exchange in definitions.exchanges:
+            self.vhosts[exchange.vhost].restore_exchange(exchange)
+        ids = set()
+        for queue in definitions.queues:
+            ids.add(queue.id)
+            self.vhosts[queue.vhost].restore_queue(queue).recover(journal.held(queue.id))
+        for binding in definitions.bindings:
+            self.vhosts[binding.vhost].restore_binding(binding)
+        for id in journal.queues():
+            if id not in ids:
+                journal.forget(id)
+
     def add_vhost(self, name: str) -> VHost:
         """The virtual host of that name, made if there is none."""
         if name not in self.vhosts:
-            self.vhosts[name] = VHost(name, self.memory, self.journal)
+            self.vhosts[name] = VHost(name, self.memory, self.keeper)
+            if self.keeper is not None:
+                self.keeper.catalog.put(VHostDefinition(name))
         return self.vhosts[name]
 
     def vhost(self, name: str) -> VHost:
@@ -53,6 +88,8 @@ class Node:
         for reply_queue in list(vhost.reply_queues):
             vhost.remove_reply_queue(reply_queue)
         del self.vhosts[name]
+        if self.keeper is not None:
+            self.keeper.catalog.delete(VHostDefinition(name))
         for user in self.users:
             user.permissions.pop(name, None)
             for key in [key for key in user.topic_permissions if key[0] == name]:

@@ -1,16 +1,17 @@
 """What the core asks of the world. Each port can be recited.
 
-`Subscriber` takes deliveries (a protocol's channel), `Owner` has exclusive queues (its connection), `Journal`
-keeps what must outlive the process (the store).
+`Subscriber` takes deliveries (a protocol's channel), `Owner` has exclusive queues (its connection); `Catalog` and
+`Journal` keep what must outlive the process (the store).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from menura.core.consumer import Consumer
+    from menura.core.definitions import Definition
     from menura.core.queue import Queue
     from menura.core.run import Run
 
@@ -38,53 +39,106 @@ class Owner(Protocol):
 
 
 class Published(NamedTuple):
-    """Messages that went to durable queues: their packed contents and, per queue name, the first position
-    there."""
+    """Messages that took the same route at the same time: packed contents and, per queue id, the position of the
+    first of them there. `at_ms` is the time, in milliseconds since 1970; 0: not known."""
 
+    queues: Sequence[tuple[int, int]]
     exchange: str
     keys: tuple[str, ...]
-    contents: tuple[bytes, ...]
-    queues: tuple[tuple[str, int], ...]
+    contents: Sequence[bytes]
+    at_ms: int = 0
 
 
 class Settled(NamedTuple):
     """Messages first .. last of a queue have left it for good."""
 
-    queue: str
+    queue: int
     first: int
     last: int
 
 
-class Deleted(NamedTuple):
-    """A queue is gone with all that was in it; the next of its name begins anew."""
+class Stored(NamedTuple):
+    """Messages read back: those of a queue from position `first` on, one after another, of one route."""
 
-    queue: str
+    first: int
+    exchange: str
+    keys: tuple[str, ...]
+    contents: list[bytes]
+    at_ms: int
 
 
-Record = Published | Settled | Deleted
+class Held(NamedTuple):
+    """What a journal has of a queue.
+
+    `ranges` are positions (first, last) in order; the messages at positions below `delivered` have been handed out
+    before. `size_bytes` is exact unless some messages of one record were settled and others not.
+    """
+
+    ranges: list[tuple[int, int]]
+    message_count: int
+    size_bytes: int
+    next_position: int
+    delivered: int
 
 
 class Journal(Protocol):
-    """An append-only log with ordered positions. Nothing in it is ever rewritten in place."""
+    """The messages of durable queues, on an append-only log. Queues go by their ids, which are never used again.
 
-    @property
-    def appended(self) -> int:
-        """The position of the last record taken."""
-
-    durable: int
-    """Everything up to and including this position survives a crash."""
+    Positions in the log are numbers that only grow; nothing in it is ever rewritten in place.
+    """
 
     on_durable: Callable[[int], None]
     """Called with the new value whenever `durable` has grown, never from inside `append`."""
 
-    def append(self, vhost: str, record: Record) -> int:
-        """Take a record; its position, greater than any before."""
+    @property
+    def appended(self) -> int:
+        """Where the log ends: the position behind all that was taken, in octets."""
 
-    def flush(self) -> None:
-        """Start making durable what was appended; called once at the end of each tick."""
+    @property
+    def durable(self) -> int:
+        """Everything up to this position survives a crash."""
 
-    def replay(self, after: int = 0) -> Iterator[tuple[int, str, Record]]:
-        """What survives, in order: (position, virtual host, record)."""
+    def append(self, *parts: Published | Settled) -> int:
+        """Take messages and settlements that happen together or not at all: the value of `appended` behind them."""
 
-    def truncate(self, before: int) -> None:
-        """Records at positions below are needed no more."""
+    def settle(self, queue: int, first: int, last: int) -> None:
+        """Messages first .. last have left the queue for good. It becomes durable with what is appended later."""
+
+    def delivered(self, queue: int, high: int) -> None:
+        """Everything below position `high` has been handed out at least once."""
+
+    def read(self, queue: int, first: int, last: int) -> list[Stored]:
+        """What there still is of messages first .. last of a queue, in order."""
+
+    def forget(self, queue: int) -> None:
+        """The queue has been deleted."""
+
+    def queues(self) -> list[int]:
+        """The ids of all queues heard of."""
+
+    def held(self, queue: int) -> Held:
+        """What there is of a queue."""
+
+
+class Catalog(Protocol):
+    """The definitions of what is durable. Changes are numbered and become durable in order."""
+
+    on_committed: Callable[[int], None]
+    """Called with the new value whenever `committed` has grown, never from inside `put` or `delete`."""
+
+    @property
+    def changed(self) -> int:
+        """The number of the last change taken."""
+
+    @property
+    def committed(self) -> int:
+        """All changes up to this number survive a crash."""
+
+    def put(self, definition: Definition) -> int:
+        """Keep a definition, in place of the one with the same key; the change's number."""
+
+    def delete(self, definition: Definition) -> int:
+        """Drop the definition with this one's key, and what depends on it; the change's number."""
+
+    def new_queue_id(self) -> int:
+        """A number that no queue ever had or will have."""

@@ -9,12 +9,14 @@ itself only where a headers exchange is on the way: such a route keeps its answe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from menura.core import fields, properties
 from menura.core.content import properties_of
 from menura.core.exchange import Exchange
-from menura.core.queue import Queue
+
+if TYPE_CHECKING:
+    from menura.core.queue import Queue
 
 HEADER_ANSWERS_MAX = 1024
 _NO_HEADERS: Mapping[str, Any] = {}
@@ -72,7 +74,7 @@ def walk(
             if alternate is not None:
                 found.append(alternate)
         for destination in found:
-            if isinstance(destination, Queue):
+            if not isinstance(destination, Exchange):
                 queues[destination] = None
             elif destination not in seen:
                 seen.add(destination)

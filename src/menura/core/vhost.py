@@ -19,15 +19,17 @@ from menura.core.arguments import (
     text,
     truth,
 )
+from menura.core.definitions import BindingDefinition, Definition, ExchangeDefinition, QueueDefinition
 from menura.core.errors import AccessRefused, Locked, NotFound, PreconditionFailed
 from menura.core.exchange import KINDS, Binding, DefaultExchange, Exchange, binding_identity
-from menura.core.ports import Deleted, Published
+from menura.core.ports import Published
 from menura.core.queue import Queue
 from menura.core.run import Run
 
 if TYPE_CHECKING:
+    from menura.core.keeping import Keeper
     from menura.core.memory import MemoryAccount
-    from menura.core.ports import Journal, Owner
+    from menura.core.ports import Owner
     from menura.core.routing import Route
 
 PREDECLARED = (
@@ -44,10 +46,10 @@ RESERVED_PREFIX = "amq."
 class VHost:
     """One name space of a broker."""
 
-    def __init__(self, name: str, memory: MemoryAccount, journal: Journal | None = None) -> None:
+    def __init__(self, name: str, memory: MemoryAccount, keeper: Keeper | None = None) -> None:
         self.name = name
         self.memory = memory
-        self.journal = journal
+        self.keeper = keeper
         self.version = 0
         self.queues: dict[str, Queue] = {}
         # Queues that take replies: reachable by name, but not declared, listed or kept.
@@ -118,9 +120,13 @@ class VHost:
             arguments=arguments,
             alternate=text(arguments, "alternate-exchange") or None,
         )
-        self.exchanges[name] = exchange
-        self.version += 1
+        self._add_exchange(exchange)
+        self._put(self._exchange_definition(exchange))
         return exchange
+
+    def _add_exchange(self, exchange: Exchange) -> None:
+        self.exchanges[exchange.name] = exchange
+        self.version += 1
 
     def delete_exchange(self, name: str, *, if_unused: bool = False) -> None:
         """Delete an exchange and its bindings. One that does not exist is as good as deleted."""
@@ -144,6 +150,7 @@ class VHost:
                 continue
             del self.exchanges[gone.name]
             self.version += 1
+            self._delete(self._exchange_definition(gone))
             for binding in (*gone.bindings, *gone.incoming):
                 if self._unlink(binding):
                     waiting.append(binding.source)
@@ -183,16 +190,24 @@ class VHost:
         if not reserved:
             self.check_queue_name(name)
         check_queue_arguments(what, arguments)
-        queue = Queue(
+        id = self.keeper.catalog.new_queue_id() if durable and self.keeper is not None else 0
+        queue = self._add_queue(name, id, durable, auto_delete, owner if exclusive else None, arguments)
+        self._put(queue.definition)
+        return queue
+
+    def _add_queue(
+        self, name: str, id: int, durable: bool, auto_delete: bool, owner: Owner | None, arguments: Arguments
+    ) -> Queue:
+        queue = self.queues[name] = Queue(
             self,
             name,
+            id=id,
             durable=durable,
             auto_delete=auto_delete,
-            owner=owner if exclusive else None,
+            owner=owner,
             arguments=arguments,
             single_active=truth(arguments, "x-single-active-consumer"),
         )
-        self.queues[name] = queue
         self.version += 1
         return queue
 
@@ -214,11 +229,11 @@ class VHost:
         """Remove a queue with its bindings, messages and consumers; the number of messages that waited."""
         if not queue.alive:
             return 0
-        count = queue.purge()
         queue.alive = False
+        count = queue.purge()
         del self.queues[queue.name]
-        if self.journal is not None and queue.durable:
-            self.journal.append(self.name, Deleted(queue.name))
+        if self.keeper is not None and queue.definition is not None:
+            self.keeper.delete_queue(queue.definition)
         self.version += 1
         for binding in list(queue.bindings):
             self._remove_binding(binding)
@@ -254,9 +269,14 @@ class VHost:
         if identity in self.bindings:
             return
         binding = Binding(exchange, destination, key, arguments)
-        exchange.add(binding)
-        self.bindings[identity] = binding
-        exchange.bindings[binding] = None
+        self._add_binding(binding)
+        self._put(self._binding_definition(binding))
+
+    def _add_binding(self, binding: Binding) -> None:
+        source, destination = binding.source, binding.destination
+        source.add(binding)
+        self.bindings[binding.identity] = binding
+        source.bindings[binding] = None
         (destination.bindings if isinstance(destination, Queue) else destination.incoming)[binding] = None
         self.version += 1
 
@@ -286,7 +306,58 @@ class VHost:
         source.bindings.pop(binding, None)
         source.remove(binding)
         self.version += 1
+        self._delete(self._binding_definition(binding))
         return source.auto_delete and not source.bindings
+
+    # -- what is kept ----------------------------------------------------------------------------------------
+
+    def _put(self, definition: Definition | None) -> None:
+        if self.keeper is not None and definition is not None:
+            self.keeper.catalog.put(definition)
+
+    def _delete(self, definition: Definition | None) -> None:
+        if self.keeper is not None and definition is not None:
+            self.keeper.catalog.delete(definition)
+
+    def _exchange_definition(self, exchange: Exchange) -> ExchangeDefinition | None:
+        """None for one that does not outlive the process, and for those every virtual host begins with."""
+        if not exchange.durable or exchange.name.startswith(RESERVED_PREFIX):
+            return None
+        return ExchangeDefinition(
+            self.name, exchange.name, exchange.kind, exchange.auto_delete, exchange.internal, exchange.arguments
+        )
+
+    def _binding_definition(self, binding: Binding) -> BindingDefinition | None:
+        """None unless both ends outlive the process."""
+        source, destination = binding.source, binding.destination
+        if not source.durable or not destination.durable:
+            return None
+        return BindingDefinition(
+            self.name, source.name, destination.what, destination.name, binding.key, binding.arguments
+        )
+
+    def restore_exchange(self, definition: ExchangeDefinition) -> None:
+        """Make what a catalog has."""
+        _, name, kind, auto_delete, internal, arguments = definition
+        self._add_exchange(
+            KINDS[kind](
+                name,
+                durable=True,
+                auto_delete=auto_delete,
+                internal=internal,
+                arguments=arguments,
+                alternate=text(arguments, "alternate-exchange") or None,
+            )
+        )
+
+    def restore_queue(self, definition: QueueDefinition) -> Queue:
+        _, name, id, auto_delete, arguments = definition
+        return self._add_queue(name, id, True, auto_delete, None, arguments)
+
+    def restore_binding(self, definition: BindingDefinition) -> None:
+        _, source, what, name, key, arguments = definition
+        destination = self.queues[name] if what == Queue.what else self.exchanges[name]
+        self._add_binding(Binding(self.exchanges[source], destination, key, arguments))
 
     # -- messages --------------------------------------------------------------------------------------------
 
@@ -322,7 +393,7 @@ class VHost:
     def _enqueue(self, run: Run, queues: list[Queue]) -> None:
         if len(queues) > 1:
             self.memory.charge_shared(run, len(queues))
-        if self.journal is not None and run.persistent:
+        if self.keeper is not None and run.persistent:
             self._log(run, queues)
         failure: Exception | None = None
         for queue in queues:
@@ -335,12 +406,11 @@ class VHost:
 
     def _log(self, run: Run, queues: list[Queue]) -> None:
         """Hand a persistent run to the journal, if a durable queue is among its queues."""
-        assert self.journal is not None
-        durable = tuple((queue.name, queue.next_position) for queue in queues if queue.durable)
+        assert self.keeper is not None
+        durable = [(queue.id, queue.next_position) for queue in queues if queue.id]
         if durable:
             route = run.route
-            keys = (route.key, *route.further_keys)
-            self.journal.append(self.name, Published(route.exchange, keys, tuple(run.contents), durable))
+            self.keeper.append(Published(durable, route.exchange, (route.key, *route.further_keys), run.contents))
 
     def dispatch(self) -> None:
         """Serve the queues that were touched since the last time."""

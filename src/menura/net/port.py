@@ -8,8 +8,9 @@ from typing import Protocol
 class Session(Protocol):
     """One connection as a machine: octets in, octets out."""
 
-    closing: bool
-    """Close the socket as soon as everything is written."""
+    @property
+    def finished(self) -> bool:
+        """Close the socket as soon as what `flush` returned is written."""
 
     congested: bool
     """Set by the transport while the peer does not read what it is sent."""
@@ -34,6 +35,9 @@ class Session(Protocol):
 
     def tick(self, now: float) -> None:
         """Look at the clock: seconds, monotonic."""
+
+    def abandon(self) -> None:
+        """The disk has failed: take back what was to be promised, and say goodbye."""
 
     def stop(self) -> None:
         """The broker is about to stop: say goodbye."""

@@ -162,7 +162,7 @@ class Connection(asyncio.Protocol):
         data = session.flush()
         if data:
             self.transport.write(data)
-        if session.closing:
+        if session.finished:
             self._abort_at = self._tick.loop.time() + LINGER_SECONDS
             self.transport.close()
             return

@@ -1,43 +1,110 @@
-"""A journal in memory: the reference the others are compared with, plain on purpose.
+"""A journal and a catalog in memory: the reference the others are compared with, plain on purpose.
 
-It survives nothing; "durable" means that the tick in which a record was appended has ended.
+They survive as objects only. "Durable" and "committed" mean that `flush` was called after.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import pairwise
 
-from menura.core.ports import Record
+from menura.core.definitions import Definition
+from menura.core.ports import Held, Published, Settled, Stored
+
+_Message = tuple[str, tuple[str, ...], bytes, int]
 
 
 class MemoryJournal:
-    """Implements `core.ports.Journal` with a list."""
+    """Implements `core.ports.Journal` with a dictionary of messages by position for each queue."""
 
     def __init__(self) -> None:
-        self.durable = 0
+        self.appended = self.durable = 0
         self.on_durable: Callable[[int], None] = lambda position: None
-        self._first = 1
-        self._records: list[tuple[str, Record]] = []
+        self._queues: dict[int, dict[int, _Message]] = {}
+        self._delivered: dict[int, int] = {}
+        self._next: dict[int, int] = {}
 
-    def append(self, vhost: str, record: Record) -> int:
-        self._records.append((vhost, record))
+    def append(self, *parts: Published | Settled) -> int:
+        for part in parts:
+            if isinstance(part, Settled):
+                self.settle(*part)
+                continue
+            for number, content in enumerate(part.contents):
+                self.appended += len(content)
+                for queue, first in part.queues:
+                    held = self._queues.setdefault(queue, {})
+                    held[first + number] = part.exchange, part.keys, content, part.at_ms
+                    self._next[queue] = first + number + 1
+        self.appended += 1
         return self.appended
 
-    @property
-    def appended(self) -> int:
-        return self._first + len(self._records) - 1
+    def settle(self, queue: int, first: int, last: int) -> None:
+        for position in range(first, last + 1):
+            self._queues.get(queue, {}).pop(position, None)
+
+    def delivered(self, queue: int, high: int) -> None:
+        self._delivered[queue] = max(high, self._delivered.get(queue, 0))
 
     def flush(self) -> None:
         if self.appended > self.durable:
             self.durable = self.appended
             self.on_durable(self.durable)
 
-    def replay(self, after: int = 0) -> Iterator[tuple[int, str, Record]]:
-        for position, (vhost, record) in enumerate(list(self._records), self._first):
-            if after < position <= self.durable:
-                yield position, vhost, record
+    def read(self, queue: int, first: int, last: int) -> list[Stored]:
+        held = self._queues.get(queue, {})
+        return [
+            Stored(position, exchange, keys, [content], at_ms)
+            for position, (exchange, keys, content, at_ms) in sorted(held.items())
+            if first <= position <= last
+        ]
 
-    def truncate(self, before: int) -> None:
-        dropped = max(0, min(before - self._first, len(self._records)))
-        del self._records[:dropped]
-        self._first += dropped
+    def forget(self, queue: int) -> None:
+        self._queues.pop(queue, None)
+
+    def queues(self) -> list[int]:
+        return list(self._queues)
+
+    def held(self, queue: int) -> Held:
+        held = self._queues.get(queue, {})
+        positions = sorted(held)
+        gaps = [(a, b) for a, b in pairwise(positions) if b > a + 1]
+        firsts = positions[:1] + [b for _, b in gaps]
+        lasts = [a for a, _ in gaps] + positions[-1:]
+        delivered = self._delivered.get(queue, 0)
+        return Held(
+            list(zip(firsts, lasts, strict=True)),
+            len(held),
+            sum(len(content) for _, _, content, _ in held.values()),
+            max(self._next.get(queue, 0), delivered),
+            delivered,
+        )
+
+
+class MemoryCatalog:
+    """Implements `core.ports.Catalog`; `changes` are (kept or dropped, definition), in order."""
+
+    def __init__(self) -> None:
+        self.changed = self.committed = 0
+        self.on_committed: Callable[[int], None] = lambda number: None
+        self.changes: list[tuple[bool, Definition]] = []
+        self._last_queue_id = 0
+
+    def put(self, definition: Definition) -> int:
+        return self._take(True, definition)
+
+    def delete(self, definition: Definition) -> int:
+        return self._take(False, definition)
+
+    def _take(self, kept: bool, definition: Definition) -> int:
+        self.changes.append((kept, definition))
+        self.changed += 1
+        return self.changed
+
+    def flush(self) -> None:
+        if self.changed > self.committed:
+            self.committed = self.changed
+            self.on_committed(self.committed)
+
+    def new_queue_id(self) -> int:
+        self._last_queue_id += 1
+        return self._last_queue_id

@@ -14,9 +14,12 @@ from typing import Any, NamedTuple
 
 from pamqp import base, body, commands, frame, header, heartbeat
 
+from menura.core.definitions import Definitions
 from menura.core.node import Node
+from menura.core.run import Run
 from menura.protocols.amqp.limits import AmqpLimits, Identity, Peer
 from menura.protocols.amqp.session import Session
+from menura.store.memory import MemoryCatalog, MemoryJournal
 
 Basic, Channel, Confirm, Connection = commands.Basic, commands.Channel, commands.Confirm, commands.Connection
 Exchange, Queue, Tx = commands.Exchange, commands.Queue, commands.Tx
@@ -26,7 +29,9 @@ CAPABILITIES = {"authentication_failure_close": True, "consumer_cancel_notify": 
 FRAME_BYTES_MAX = 131072
 
 
-def make_node(**settings: Any) -> Node:
+def make_node(
+    journal: MemoryJournal | None = None, catalog: MemoryCatalog | None = None, **settings: Any
+) -> Node:
     """A node with the user guest, and with names that are the same in every run."""
     count = 0
 
@@ -36,6 +41,8 @@ def make_node(**settings: Any) -> Node:
         return hashlib.shake_128(count.to_bytes(4, "big")).digest(size)
 
     node = Node(not_so_random, **settings)
+    if journal is not None:
+        node.keep(catalog or MemoryCatalog(), journal, Definitions())
     node.add_user("guest", "guest", frozenset(("administrator",)))
     node.users.permit("guest", "/")
     return node
@@ -297,9 +304,10 @@ def assert_balanced(node: Node) -> None:
     for vhost in node.vhosts.values():
         assert not vhost.touched
         for queue in vhost.queues.values():
-            runs = [*queue._ready, *[run for _, run in queue._back]]
-            assert queue.ready_count == sum(len(run.contents) for run in runs)
-            assert queue.ready_bytes == sum(run.size_bytes for run in runs)
+            entries = [run for _, run in (*queue._ready, *queue._back)]
+            assert queue.ready_count == sum(map(len, entries))
+            assert queue.ready_bytes == sum(run.size_bytes for run in entries)
+            runs = [run for run in entries if isinstance(run, Run)]
             assert all(run.size_bytes == sum(map(len, run.contents)) for run in runs)
             assert queue.unsettled_count >= 0
             assert queue.unsettled_bytes >= 0

@@ -13,10 +13,11 @@ from menura.core.consumer import Consumer, Limit
 from menura.core.ledger import Ledger, Span, UnknownTag
 from menura.core.queue import Queue
 from menura.protocols.amqp import consuming, publishing, topology, transactions, wire
-from menura.protocols.amqp.delivery import ack_frame, send_deliveries
+from menura.protocols.amqp.delivery import ack_frame, nack_frame, send_deliveries
 from menura.protocols.amqp.errors import REASONS, AmqpError, Ids, translate
 
 if TYPE_CHECKING:
+    from menura.core.keeping import Promise
     from menura.core.run import Run
     from menura.protocols.amqp.publishing import Content, Target
     from menura.protocols.amqp.session import Session
@@ -47,12 +48,12 @@ class Channel:
         self.reply_token: str | None = None
         self.content: Content | None = None
         self.transaction: Transaction | None = None
-        # Publisher confirms: runs are numbered as published; `waiting` holds (journal position, number) of
+        # Publisher confirms: runs are numbered as published; `waiting` holds (what they wait for, number) of
         # those that are not durable yet, everything up to `confirmable` may be confirmed, up to `confirmed`
         # has been.
         self.confirms = False
         self.published = self.confirmable = self.confirmed = 0
-        self.waiting: deque[tuple[int, int]] = deque()
+        self.waiting: deque[tuple[Promise | None, int]] = deque()
 
     # -- methods ---------------------------------------------------------------------------------------------
 
@@ -82,6 +83,11 @@ class Channel:
 
     def send(self, name: str, **arguments: Any) -> None:
         self.session.send(wire.frame(self.number, name, **arguments))
+
+    def answer(self, name: str, **arguments: Any) -> None:
+        """Confirm a change once it is certain, and everything else that is said only behind that."""
+        self.session.promise()
+        self.send(name, **arguments)
 
     # -- deliveries ------------------------------------------------------------------------------------------
 
@@ -169,24 +175,25 @@ class Channel:
         """The next frames of this channel are a message for `target`."""
         self.content = publishing.Content(target)
 
-    def note_published(self, count: int, position: int) -> None:
-        """`count` messages were published; they may be confirmed once the journal is durable up to
-        `position`."""
-        if not self.confirms:
-            return
+    def note_published(self, count: int, promise: Promise | None) -> None:
+        """`count` messages were published; they may be confirmed once the promise, if any, is fulfilled."""
         self.published += count
-        if position or self.waiting:
-            self.waiting.append((position, self.published))
+        if promise is not None or self.waiting:
+            self.waiting.append((promise, self.published))
         else:
             self.confirmable = self.published
         self.session.confirming[self] = None
 
     def due_confirm(self) -> bytes:
         """The frame that confirms what may be confirmed, if anything."""
-        journal = self.session.node.journal
+        keeper = self.session.node.keeper
         waiting = self.waiting
-        while waiting and journal is not None and waiting[0][0] <= journal.durable:
-            self.confirmable = waiting.popleft()[1]
+        while waiting and keeper is not None:
+            promise, number = waiting[0]
+            if promise is not None and not keeper.fulfilled(promise):
+                break
+            self.confirmable = number
+            waiting.popleft()
         if not waiting:
             self.session.confirming.pop(self, None)
         if self.confirmable > self.confirmed:
@@ -194,6 +201,14 @@ class Channel:
             self.confirmed = self.confirmable
             return ack_frame(self.number, self.confirmable, multiple)
         return b""
+
+    def refuse_waiting(self) -> bytes:
+        """The frames that confirm what is durable and refuse what will never be."""
+        confirmed = self.due_confirm()
+        if not self.waiting:
+            return confirmed
+        self.waiting.clear()
+        return confirmed + nack_frame(self.number, self.published)
 
     # -- endings ---------------------------------------------------------------------------------------------
 

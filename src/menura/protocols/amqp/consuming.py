@@ -103,10 +103,11 @@ def basic_get(channel: Channel, method: Any) -> None:
     name = channel.queue_or_last(method.queue)
     session.access.require(Verb.READ, "queue", name)
     queue = session.vhost.queue(name, session)
-    if not queue.ready_count:
+    taken = queue.take(1)
+    if taken is None:
         channel.send("basic.get-empty")
         return
-    position, run, redelivered = queue.take(1)
+    position, run, redelivered = taken
     if method.no_ack:
         tag = channel.ledger.skip(1)
         queue.settle(position, run)

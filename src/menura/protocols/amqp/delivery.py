@@ -90,6 +90,11 @@ def ack_frame(channel: int, tag: int, multiple: bool) -> bytes:
     return _ack(1, channel, 13, 60, 80, tag, multiple, 0xCE)
 
 
+def nack_frame(channel: int, tag: int) -> bytes:
+    """basic.nack of everything up to `tag`, here of publishes that could not be kept."""
+    return _ack(1, channel, 13, 60, 120, tag, 1, 0xCE)
+
+
 def get_ok_frame(channel: int, tag: int, redelivered: bool, route: Route, remaining: int) -> bytes:
     """basic.get-ok, to be followed by the message."""
     payload = b"".join((_get_ok(60, 71, tag, redelivered), route.address, remaining.to_bytes(4, "big")))

@@ -171,18 +171,22 @@ def publish(channel: Channel, target: Target, run: Run) -> None:
     if channel.transaction is not None:
         session.vhost.exchange(target.route.exchange)
         channel.transaction.publish(target, run)
-        if session.node.memory.blocked:
+        if session.node.alarms.blocked:
             session.published()
         return
-    journal = session.node.journal
-    before = journal.appended if journal is not None else 0
+    keeper = session.node.keeper if run.persistent else None
+    before = keeper.journal.appended if keeper is not None else 0
     unwanted = session.vhost.publish(run.route, run)
     if unwanted and target.mandatory:
         send_returns(channel, run.route, unwanted)
+    promise = None
+    if keeper is not None and keeper.journal.appended != before:
+        promise = keeper.promise()
+        if keeper.behind:
+            session.slow()
     if channel.confirms:
-        position = journal.appended if journal is not None else 0
-        channel.note_published(len(run.contents), position if position != before else 0)
-    if session.node.memory.blocked:
+        channel.note_published(len(run.contents), promise)
+    if session.node.alarms.blocked:
         session.published()
 
 

@@ -9,6 +9,7 @@ to answer. A peer that cannot be answered at all is cut off.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ from menura.protocols.amqp.spec import (
 from menura.protocols.amqp.wire import WireError
 
 if TYPE_CHECKING:
+    from menura.core.keeping import Promise
     from menura.core.queue import Queue
     from menura.core.vhost import VHost
 
@@ -92,12 +94,15 @@ class Session:
         self.congested = False
         self.confirming: dict[Channel, None] = {}
         self.last_words: list[tuple[Channel, bytes]] = []
+        # From which frame of `out` on all has to wait for what.
+        self.promises: deque[tuple[int, Promise]] = deque()
 
         self.closing = False  # close the socket once everything is written
         self.close_sent = False
         self.blocked = False  # a publisher while memory is short
         self.shunned = False  # a peer that is about to be cut off
         self.stalled = False  # what it asked for has to be written before more is read
+        self.slowed = False  # a publisher while the disk is behind
         self.deadline: float | None = now + self.limits.handshake_seconds_max
         self.now = now
         self.heartbeat_seconds = 0
@@ -296,7 +301,12 @@ class Session:
     @property
     def reading(self) -> bool:
         """Whether the transport should read from the socket."""
-        return not (self.blocked or self.shunned or self.stalled)
+        return not (self.blocked or self.shunned or self.stalled or self.slowed)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the socket should be closed, as nothing more will be said."""
+        return self.closing and not self.promises
 
     @property
     def writable(self) -> bool:
@@ -308,15 +318,50 @@ class Session:
         if self.last_words:
             self.out += [frame for _, frame in self.last_words]
             self.last_words.clear()
-        if self.confirming:
-            self.out += [channel.due_confirm() for channel in list(self.confirming)]
-        if not self.out:
-            return b""
-        data = b"".join(self.out)
-        self.out.clear()
-        self.output_bytes = 0
-        self.last_sent = self.now
+        if self.promises or self.confirming or self.slowed:
+            data = self._flush_certain()
+        else:
+            data = b"".join(self.out)
+            self.out.clear()
+            self.output_bytes = 0
+        if data:
+            self.last_sent = self.now
         return data
+
+    def _flush_certain(self) -> bytes:
+        """What may be said now; for the rest, ask to be woken."""
+        keeper = self.node.keeper
+        if keeper is not None:
+            if self.slowed and not keeper.behind:
+                self.slowed = False
+            while self.promises and keeper.fulfilled(self.promises[0][1]):
+                self.promises.popleft()
+        if self.promises:
+            certain = self.promises[0][0]
+            data = b"".join(self.out[:certain])
+            del self.out[:certain]
+            self.promises = deque((index - certain, promise) for index, promise in self.promises)
+            self.output_bytes -= len(data)
+        else:
+            self.out += [channel.due_confirm() for channel in list(self.confirming)]
+            data = b"".join(self.out)
+            self.out.clear()
+            self.output_bytes = 0
+        if keeper is not None and (self.promises or self.confirming or self.slowed):
+            keeper.wait(self)
+        return data
+
+    def promise(self) -> None:
+        """Whatever is said from now on waits until all definitions and messages up to now are certain."""
+        keeper = self.node.keeper
+        if keeper is not None:
+            promise = keeper.promise()
+            if not keeper.fulfilled(promise):
+                self.promises.append((len(self.out), promise))
+
+    def slow(self) -> None:
+        """Read no more until the disk has caught up."""
+        self.slowed = True
 
     def resume(self) -> None:
         """The peer has caught up: go on with what it has sent, and serve its consumers again."""
@@ -332,15 +377,16 @@ class Session:
     # -- flow control ----------------------------------------------------------------------------------------
 
     def published(self) -> None:
-        """Called with every run published: while memory is short, stop reading from this publisher."""
-        if self.node.memory.blocked and not self.blocked:
+        """Called with every run published: while something is short, stop reading from this publisher."""
+        if self.node.alarms.blocked and not self.blocked:
             self.blocked = True
+            reason = f"low on {' & '.join(sorted(self.node.alarms.short, reverse=True))}"
             if self.capabilities.get("connection.blocked") is True:
-                self.send(wire.frame(0, "connection.blocked", reason="low on memory"))
-            self.log("warning", f"{self.name}: publisher blocked: low on memory")
+                self.send(wire.frame(0, "connection.blocked", reason=reason))
+            self.log("warning", f"{self.name}: publisher blocked: {reason}")
 
     def unblock(self) -> None:
-        """Memory is plentiful again."""
+        """Nothing is short any more."""
         if self.blocked and not self.close_sent and not self.closing:
             self.blocked = False
             self.last_received = self.now
@@ -372,6 +418,7 @@ class Session:
     def hang_up(self) -> None:
         """Close the socket without another word."""
         self.out.clear()
+        self.promises.clear()
         self.output_bytes = 0
         self.closing = True
         self.wake()
@@ -431,6 +478,18 @@ class Session:
         self.close_sent = True
         self.shunned = True
         self.deadline = self.now + LOGIN_DELAY_SECONDS
+
+    def abandon(self) -> None:
+        """The disk has failed: nothing that is not certain will ever be."""
+        if self.promises:
+            del self.out[self.promises[0][0] :]
+            self.promises.clear()
+        if self.handshake is not None:
+            self.hang_up()
+        elif not self.close_sent:
+            for channel in list(self.confirming):
+                self.send(channel.refuse_waiting())
+            self.close(AmqpError("INTERNAL_ERROR", "the broker cannot write to its disk", fatal=True))
 
     def stop(self) -> None:
         """The broker shuts down."""

@@ -46,7 +46,8 @@ def exchange_declare(channel: Channel, method: Any) -> None:
             arguments=arguments,
         )
     if not method.nowait:
-        channel.send("exchange.declare-ok")
+        tell = channel.send if method.passive else channel.answer
+        tell("exchange.declare-ok")
 
 
 def exchange_delete(channel: Channel, method: Any) -> None:
@@ -56,7 +57,7 @@ def exchange_delete(channel: Channel, method: Any) -> None:
     session.access.require(Verb.CONFIGURE, "exchange", name)
     session.vhost.delete_exchange(name, if_unused=method.if_unused)
     if not method.nowait:
-        channel.send("exchange.delete-ok")
+        channel.answer("exchange.delete-ok")
 
 
 def _not_default(name: str) -> None:
@@ -73,7 +74,8 @@ def queue_declare(channel: Channel, method: Any) -> None:
     queue = channel.session.vhost.queue(name, channel.session) if method.passive else _declare(channel, method, name)
     channel.queue_name = queue.name
     if not method.nowait:
-        channel.send(
+        tell = channel.send if method.passive else channel.answer
+        tell(
             "queue.declare-ok",
             queue=queue.name,
             message_count=queue.ready_count,
@@ -117,7 +119,7 @@ def queue_delete(channel: Channel, method: Any) -> None:
         queue = session.vhost.queue(name, session)
         count = session.vhost.delete_queue(queue, if_unused=method.if_unused, if_empty=method.if_empty)
     if not method.nowait:
-        channel.send("queue.delete-ok", message_count=count)
+        channel.answer("queue.delete-ok", message_count=count)
 
 
 def queue_purge(channel: Channel, method: Any) -> None:
@@ -140,7 +142,7 @@ def queue_bind(channel: Channel, method: Any) -> None:
     vhost.exchange(method.exchange)
     vhost.bind(method.exchange, vhost.queue(name, channel.session), key, method.arguments.raw_items())
     if not method.nowait:
-        channel.send("queue.bind-ok")
+        channel.answer("queue.bind-ok")
 
 
 def queue_unbind(channel: Channel, method: Any) -> None:
@@ -148,7 +150,7 @@ def queue_unbind(channel: Channel, method: Any) -> None:
     queue = channel.session.vhost.queues.get(name)
     if queue is not None:
         channel.session.vhost.unbind(method.exchange, queue, key, method.arguments.raw_items())
-    channel.send("queue.unbind-ok")
+    channel.answer("queue.unbind-ok")
 
 
 def _queue_binding(channel: Channel, method: Any) -> tuple[str, str]:
@@ -171,7 +173,7 @@ def exchange_bind(channel: Channel, method: Any) -> None:
     destination = vhost.exchange(method.destination)
     vhost.bind(method.source, destination, method.routing_key, method.arguments.raw_items())
     if not method.nowait:
-        channel.send("exchange.bind-ok")
+        channel.answer("exchange.bind-ok")
 
 
 def exchange_unbind(channel: Channel, method: Any) -> None:
@@ -181,7 +183,7 @@ def exchange_unbind(channel: Channel, method: Any) -> None:
         arguments = method.arguments.raw_items()
         channel.session.vhost.unbind(method.source, destination, method.routing_key, arguments)
     if not method.nowait:
-        channel.send("exchange.unbind-ok")
+        channel.answer("exchange.unbind-ok")
 
 
 def _permit_exchange_binding(channel: Channel, method: Any) -> None:

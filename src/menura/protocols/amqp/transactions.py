@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from menura.core.errors import PreconditionFailed
@@ -52,12 +53,15 @@ def tx_commit(channel: Channel, method: Any) -> None:
     for target, _ in published:
         channel.session.vhost.exchange(target.route.exchange)
     channel.transaction = None
-    for target, run in published:
-        channel.publish(target, run)
-    channel.accept(transaction.accepted)
-    for span, requeue in transaction.rejected:
-        channel.release([span], requeue=requeue)
+    keeper = channel.session.node.keeper
+    with keeper.together() if keeper is not None else nullcontext():
+        for target, run in published:
+            channel.publish(target, run)
+        channel.accept(transaction.accepted)
+        for span, requeue in transaction.rejected:
+            channel.release([span], requeue=requeue)
     channel.transaction = _new(channel)
+    channel.session.promise()
     channel.send("tx.commit-ok")
 
 

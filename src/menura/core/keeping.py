@@ -1,0 +1,124 @@
+"""The catalog and the journal of a node as one: what has been done, and from when on it may be promised.
+
+Whoever answers a client asks for a `promise` of all that has been done so far and gives the answer once it is
+`fulfilled`; until then it waits, as a `Waiter`, to be woken. Parts of a transaction are gathered and go into the
+journal together.
+
+What was appended and is not on the disk yet weighs on the memory account. A disk that falls behind by `BEHIND_BYTES`
+makes publishers wait, so that they cannot fill the memory with what they have not been promised.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple, Protocol
+
+from menura.core.definitions import QueueDefinition
+from menura.core.memory import MemoryAccount
+from menura.core.ports import Catalog, Journal, Published, Settled
+
+BEHIND_BYTES = 64 * 1024 * 1024
+
+
+class Promise(NamedTuple):
+    """Definitions up to change number `change` and messages up to `position` of the journal."""
+
+    change: int
+    position: int
+
+
+class Waiter(Protocol):
+    """Somebody with an answer to give: a session."""
+
+    def wake(self) -> None:
+        """Something more has become certain."""
+
+
+class Keeper:
+    """What the core needs of the catalog and the journal."""
+
+    def __init__(self, catalog: Catalog, journal: Journal, memory: MemoryAccount) -> None:
+        self.catalog = catalog
+        self.journal = journal
+        self._memory = memory
+        self._weighed_bytes = 0
+        self._waiting: dict[Waiter, None] = {}
+        self._gathered: list[Published | Settled] | None = None
+        self._gone: deque[tuple[int, int]] = deque()  # queues by the number of the change that deletes them
+        catalog.on_committed = self._committed
+        journal.on_durable = self._durable
+
+    # -- answers ---------------------------------------------------------------------------------------------
+
+    def promise(self) -> Promise:
+        """All that was done until now."""
+        return Promise(self.catalog.changed, self.journal.appended)
+
+    def fulfilled(self, promise: Promise) -> bool:
+        return promise[1] <= self.journal.durable and promise[0] <= self.catalog.committed
+
+    @property
+    def settled(self) -> bool:
+        """Whether all definitions are certain."""
+        return self.catalog.committed >= self.catalog.changed
+
+    @property
+    def behind(self) -> bool:
+        """Whether the disk has so much to do that publishers should wait."""
+        return self.journal.appended - self.journal.durable > BEHIND_BYTES
+
+    def wait(self, waiter: Waiter) -> None:
+        """Wake it, once, as soon as something more is certain."""
+        self._waiting[waiter] = None
+
+    def weigh(self) -> None:
+        """Bring the memory account up to date."""
+        unwritten_bytes = self.journal.appended - self.journal.durable
+        if unwritten_bytes != self._weighed_bytes:
+            self._memory.hold(unwritten_bytes - self._weighed_bytes)
+            self._weighed_bytes = unwritten_bytes
+
+    def _durable(self, position: int) -> None:
+        self.weigh()
+        self._wake()
+
+    def _committed(self, number: int) -> None:
+        while self._gone and self._gone[0][0] <= number:
+            self.journal.forget(self._gone.popleft()[1])
+        self._wake()
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, {}
+        for waiter in waiting:
+            waiter.wake()
+
+    # -- messages --------------------------------------------------------------------------------------------
+
+    def append(self, published: Published) -> None:
+        if self._gathered is None:
+            self.journal.append(published)
+        else:
+            self._gathered.append(published)
+
+    def settle(self, queue: int, first: int, last: int) -> None:
+        if self._gathered is None:
+            self.journal.settle(queue, first, last)
+        else:
+            self._gathered.append(Settled(queue, first, last))
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is published and settled within happens as a whole or, after a crash, not at all."""
+        self._gathered = []
+        try:
+            yield
+        finally:
+            gathered, self._gathered = self._gathered, None
+            if gathered:
+                self.journal.append(*gathered)
+
+    def delete_queue(self, definition: QueueDefinition) -> None:
+        """Drop a queue's definition and, once that is certain, its messages."""
+        self._gone.append((self.catalog.delete(definition), definition.id))

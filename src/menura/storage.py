@@ -1,0 +1,206 @@
+"""The data directory of a running broker: opened, tied to the node, written at the end of each turn of the loop.
+
+Two threads wait for the disk, one for the catalog and one for the journal; everything else happens in the loop's.
+What nobody waits for (which messages were settled, which delivered) is written along with the next message, or after
+`MARKS_SECONDS_MAX` if none comes. The journal's oldest segments are copied forward piece by piece, each piece after the
+one before is on the disk, so that clients are served in between.
+
+A disk that refuses to write or sync ends the broker: from then on it could keep nothing of what it promises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from menura.core.node import Node
+from menura.store.catalog import Catalog
+from menura.store.directory import DataDirectory
+from menura.store.disk import RealDisk
+from menura.store.errors import StoreError, explained
+from menura.store.journal import Journal
+from menura.store.recovery import Progress, Report
+
+MARKS_SECONDS_MAX = 0.02
+LOOK_SECONDS = 0.5
+# After so long a batch under way counts as stalled.
+STALL_SECONDS = 2.0
+_STEP_BYTES = 1024 * 1024
+# The disk counts as full until there is so much more than the limit, so that the alarm does not flutter.
+_CLEAR_AT = 1.05
+_log = logging.getLogger("menura")
+
+
+class Recovered(NamedTuple):
+    """What a start found."""
+
+    first: bool
+    """There was nothing, so this is a new data directory."""
+    queue_count: int
+    message_count: int
+    report: Report
+
+
+class Storage:
+    """What keeps a node's definitions and messages."""
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        version: str,
+        sync: bool,
+        disk_free_bytes_min: int,
+        on_failure: Callable[[str], None],
+    ) -> None:
+        self.directory = DataDirectory(path, version=version)
+        self.sync = sync
+        self.problem: str | None = None
+        """What is wrong with the disk now, if anything: confirms wait, or publishers do."""
+        self._free_bytes_min = disk_free_bytes_min
+        self._on_failure = on_failure
+        self._failed = False
+        self._disk = RealDisk()
+        self._threads: list[ThreadPoolExecutor] = []
+        self._marks_timer: asyncio.TimerHandle | None = None
+        self._look_timer: asyncio.TimerHandle | None = None
+        self._copying = False
+
+    # -- start and end ---------------------------------------------------------------------------------------
+
+    async def open(self, node: Node, progress: Progress | None = None) -> Recovered:
+        """Lock and read the directory, and fill the node from it. Raises StoreError; then nothing is left open."""
+        self._loop = asyncio.get_running_loop()
+        self._node = node
+        call_back = self._loop.call_soon_threadsafe
+        self._threads = [ThreadPoolExecutor(1, f"menura-{name}") for name in ("catalog", "journal")]
+        catalog_thread, journal_thread = self._threads
+        self.directory.open()
+        try:
+            self.catalog = Catalog(
+                self.directory.catalog, run_in_worker=catalog_thread.submit, call_back=call_back, sync=self.sync
+            )
+            definitions = await asyncio.to_thread(self.catalog.open)
+            try:
+                self.journal = Journal(
+                    self._disk,
+                    os.fspath(self.directory.journal),
+                    run_in_worker=journal_thread.submit,
+                    call_back=call_back,
+                    sync=self.sync,
+                )
+                report = await asyncio.to_thread(self.journal.open, progress)
+                node.keep(self.catalog, self.journal, definitions)
+            except BaseException:
+                self.catalog.close()
+                raise
+        except BaseException:
+            self._release()
+            raise
+        self.catalog.on_failure = self.journal.on_failure = self._fail
+        self.journal.on_damage = lambda damage: _log.error("%s", damage)
+        self._tell_durable = self.journal.on_durable
+        self.journal.on_durable = self._durable
+        if not self.sync:
+            _log.warning("disk: confirms do not wait for it: a crash of the machine may lose confirmed messages")
+        self._look()
+        queues = [queue for vhost in node.vhosts.values() for queue in vhost.queues.values()]
+        message_count = sum(queue.ready_count for queue in queues)
+        return Recovered(not definitions.vhosts, len(queues), message_count, report)
+
+    def close(self) -> None:
+        """Write everything down and let go of the directory. To be called when nobody is served any more."""
+        for timer in (self._marks_timer, self._look_timer):
+            if timer is not None:
+                timer.cancel()
+        # What waits for its deletion to be certain is certain after this.
+        try:
+            self.catalog.flush()
+            self.catalog.close()
+            self.journal.close()
+        except StoreError as error:
+            self._fail(str(error))
+        finally:
+            self._release()
+
+    def _release(self) -> None:
+        for thread in self._threads:
+            thread.shutdown()
+        self.directory.close()
+
+    # -- writing ---------------------------------------------------------------------------------------------
+
+    def end_of_tick(self) -> None:
+        """Start to write what has been done in this turn of the loop."""
+        self.catalog.flush()
+        journal = self.journal
+        journal.flush(marks=False)
+        if journal.has_marks and self._marks_timer is None:
+            self._marks_timer = self._loop.call_later(MARKS_SECONDS_MAX, self._write_marks)
+        if self._node.keeper is not None:
+            self._node.keeper.weigh()
+
+    def _write_marks(self) -> None:
+        self._marks_timer = None
+        self.journal.flush()
+
+    def _durable(self, position: int) -> None:
+        self._tell_durable(position)
+        if self._copying:
+            self._copy()
+            self.journal.flush()
+
+    def _copy(self) -> None:
+        self._copying = self.journal.compact(_STEP_BYTES)
+
+    # -- looking after the disk ------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        self._look_timer = self._loop.call_later(LOOK_SECONDS, self._look)
+        self._copy()
+        self.end_of_tick()
+        self._watch_room()
+        self._watch_speed()
+
+    def _watch_room(self) -> None:
+        alarms = self._node.alarms
+        short = "disk" in alarms.short
+        try:
+            free_bytes = self._disk.free_bytes(os.fspath(self.directory.path))
+        except OSError as error:
+            _log.error("%s", explained(error, self.directory.path))
+            return
+        limit = self._free_bytes_min * (_CLEAR_AT if short else 1)
+        if (free_bytes < limit) is short:
+            return
+        if short:
+            _log.info("disk: %d MB free again: publishers may go on", free_bytes >> 20)
+        else:
+            _log.warning(
+                "disk: %d MB free at %s, less than the %d MB wanted: publishers are blocked until there is room",
+                free_bytes >> 20,
+                self.directory.path,
+                self._free_bytes_min >> 20,
+            )
+        alarms.set("disk", not short)
+
+    def _watch_speed(self) -> None:
+        seconds = self.journal.stalled_seconds
+        if seconds < STALL_SECONDS:
+            if self.problem is not None:
+                _log.info("disk: writing again; confirms go on")
+                self.problem = None
+            return
+        first = self.problem is None
+        self.problem = f"the disk has not finished a write for {seconds:.0f} s; confirms wait for it"
+        if first:
+            _log.error("disk: %s has not finished a write for %.0f s: confirms wait", self.directory.path, seconds)
+
+    def _fail(self, reason: str) -> None:
+        if not self._failed:
+            self._failed = True
+            self._on_failure(reason)

@@ -1,6 +1,6 @@
 # One verb per job. Each sets up what it needs in .venv first (scripts/environments.py), so all of them work on a
 # machine that has nothing but python3 with venv, and make.
-# make test ARGS="-k topic" hands arguments to pytest, in .venv only; serve, bench, fuzz and suites take ARGS too.
+# make test ARGS="-k topic" hands arguments to pytest, in .venv only; serve, bench, fuzz, simulate and suites take ARGS too.
 
 SHELL = /bin/bash
 PYTHON ?= python3
@@ -9,7 +9,7 @@ SET_UP = $(PYTHON) scripts/environments.py
 ARGS ?=
 
 .DEFAULT_GOAL = help
-.PHONY: serve test bench fuzz suites check clean help
+.PHONY: serve test bench fuzz simulate suites check clean help
 
 serve:  ## start a broker on the standard ports
 	@$(SET_UP)
@@ -25,6 +25,10 @@ bench:  ## measure Menura, and RabbitMQ where it is installed, into benchmarks/r
 fuzz:  ## random and mutated traffic against the broker, for minutes
 	@$(SET_UP) test
 	@exec $(BIN)/python -m pytest --timeout=0 -o faulthandler_timeout=0 tests/fuzz $(ARGS)
+
+simulate:  ## cut the power under the journal, 10,000 times and more
+	@$(SET_UP) test
+	@exec $(BIN)/python -m tests.simulation $(ARGS)
 
 suites:  ## other projects' test suites, against Menura and RabbitMQ
 	@$(SET_UP) test

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
-ROW, BAR, TOP, LEFT, WIDTH, RIGHT = 28, 16, 58, 250, 460, 70
+ROW, BAR, TOP, LEFT, WIDTH, RIGHT = 28, 16, 58, 270, 460, 70
 
 _STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #24292f }

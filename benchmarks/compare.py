@@ -2,8 +2,9 @@
 
 Absolute figures depend on the machine and on the hour, so what counts is the ratio: within a round each
 scenario is run against one broker right after the other, and who goes first alternates. Menura and RabbitMQ
-both run throughout; the memory figures get a Menura of their own, since they are true of a fresh process
-only. A peer that is missing is named and left out.
+both run throughout: one Menura with nothing on disk, one with a data directory for the durable scenarios. The
+memory figures get a Menura of their own, since they are true of a fresh process only. A peer that is missing is
+named and left out.
 
 Writes into benchmarks/results: a JSON file with every single run, latest.md and latest.svg.
 """
@@ -12,9 +13,9 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,30 +32,49 @@ from menura.bench import SCENARIOS, BenchError, Result, Settings
 from menura.bench import run as run_scenario
 from menura.bench.processes import raise_open_files_max
 
+RABBITMQ_DATA = Path("/var/lib/rabbitmq")  # where its packages keep it
 RESULTS = Path(__file__).parent / "results"
-SCREEN_COLUMNS = 100
-QUICK = {"seconds": 1.0, "warmup_seconds": 0.5}
+SCREEN_COLUMNS = 132
+QUICK_SECONDS = 1.0
+QUICK_WARMUP_SECONDS = 0.5
 QUICK_COUNT_MAX = 100_000
 QUICK_CONNECTIONS_MAX = 1_000
+
+
+def scenarios_of(wanted: Sequence[str]) -> list[str]:
+    return list(wanted) or [name for name, scenario in SCENARIOS.items() if not scenario.long]
 
 
 def peers_of(scenario: str) -> tuple[str, ...]:
     if scenario.startswith("redis-"):
         return ("redis",)
+    if scenario.startswith("disk-"):
+        return (peers.DISK,)
+    if scenario.startswith("durable-"):
+        return ("menura-on-disk", "rabbitmq")
     return ("menura",) if scenario == "startup" else ("menura", "rabbitmq")
 
 
 def rounds_of(scenario: str, rounds: int) -> int:
-    return 1 if scenario.startswith("memory-") else rounds
+    return 1 if wants_fresh(scenario) else rounds
 
 
-def settings_of(scenario: str, peer: Peer, *, quick: bool) -> Settings:
-    settings = SCENARIOS[scenario].settings(url=peer.url, broker_pid=peer.pid)
+def wants_fresh(scenario: str) -> bool:
+    """Whether the figures are true of a broker only that has just started."""
+    return scenario.startswith(("memory-", "durable-memory-"))
+
+
+def settings_of(scenario: str, peer: Peer, disk: Path, *, quick: bool) -> Settings:
+    settings = SCENARIOS[scenario].settings(url=peer.url, broker_pid=peer.pid, disk_path=str(disk))
     if not quick:
         return settings
-    fewer = {"count": min(settings.count, QUICK_COUNT_MAX)}
-    fewer["connections"] = min(settings.connections, QUICK_CONNECTIONS_MAX)
-    return SCENARIOS[scenario].settings(url=peer.url, broker_pid=peer.pid, **QUICK, **fewer)
+    return replace(
+        settings,
+        count=min(settings.count, QUICK_COUNT_MAX),
+        connections=min(settings.connections, QUICK_CONNECTIONS_MAX),
+        seconds=QUICK_SECONDS,
+        warmup_seconds=QUICK_WARMUP_SECONDS,
+    )
 
 
 def plan(scenarios: Sequence[str], present: Sequence[str], rounds: int) -> list[tuple[int, str, str]]:
@@ -69,16 +89,18 @@ def plan(scenarios: Sequence[str], present: Sequence[str], rounds: int) -> list[
 
 
 @contextmanager
-def target_of(scenario: str, peer: Peer) -> Iterator[Peer]:
-    fresh = peer.name == "menura" and scenario.startswith("memory-")
-    with peers.menura() if fresh else nullcontext(peer) as running:
-        yield running
+def target_of(scenario: str, peer: Peer, disk: Path) -> Iterator[Peer]:
+    if peer.name != "menura" or not wants_fresh(scenario):
+        yield peer
+        return
+    with peers.menura_on_disk(disk) if scenario.startswith("durable-") else peers.menura() as fresh:
+        yield fresh
 
 
-def measure(number: int, scenario: str, peer: Peer, *, quick: bool) -> Run:
+def measure(number: int, scenario: str, peer: Peer, disk: Path, *, quick: bool) -> Run:
     try:
-        with target_of(scenario, peer) as running:
-            result: Result = run_scenario(settings_of(scenario, running, quick=quick))
+        with target_of(scenario, peer, disk) as running:
+            result: Result = run_scenario(settings_of(scenario, running, disk, quick=quick))
     except BenchError as error:
         return Run(number, peer.name, None, scenario, str(error))
     return Run(number, peer.name, result, scenario)
@@ -98,17 +120,27 @@ def machine() -> dict[str, Any]:
 @click.option("--scenario", "wanted", multiple=True, type=click.Choice(list(SCENARIOS)), metavar="NAME")
 @click.option("--rounds", type=click.IntRange(min=1), help="Rounds [default: 3, with --quick 1].")
 @click.option("--rabbitmq-url", default="amqp://guest:guest@127.0.0.1:5672/", show_default=True)
+@click.option(
+    "--disk",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    default="/var/tmp",
+    show_default=True,
+    help="Folder, on RabbitMQ's disk, for Menura's data meanwhile.",
+)
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), default=RESULTS, help="Folder.")
-def main(quick: bool, wanted: Sequence[str], rounds: int | None, rabbitmq_url: str, output: Path) -> None:
-    """Compare Menura with RabbitMQ and redis-server on this machine."""
+def main(quick: bool, wanted: Sequence[str], rounds: int | None, rabbitmq_url: str, disk: Path, output: Path) -> None:
+    """Compare Menura with RabbitMQ and redis-server on this machine.
+
+    Every scenario of `menura bench --list` but the long ones, or those named with --scenario.
+    """
     console = Console()
-    scenarios = list(wanted or SCENARIOS)
+    scenarios = scenarios_of(wanted)
     rounds = rounds or (1 if quick else 3)
     raise_open_files_max()  # ten thousand connections; the brokers started here inherit it
     load_before = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     with ExitStack() as stack:
-        present = start(stack, scenarios, rabbitmq_url, console)
-        runs = run_all(plan(scenarios, list(present), rounds), present, quick=quick, console=console)
+        present = start(stack, scenarios, rabbitmq_url, disk, console)
+        runs = run_all(plan(scenarios, list(present), rounds), present, disk, quick=quick, console=console)
     document = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         **machine(),
@@ -121,14 +153,20 @@ def main(quick: bool, wanted: Sequence[str], rounds: int | None, rabbitmq_url: s
     summary = rows(runs)
     write(output, document, summary, runs)
     Console(width=max(console.width, SCREEN_COLUMNS)).print(summary_table(summary))
+    if line := report.disk_line(summary):
+        console.print(line)
     console.print(f"the whole table: {output / 'latest.md'}", soft_wrap=True)
     sys.exit(any(run.error and run.peer == "menura" for run in runs))
 
 
-def start(stack: ExitStack, scenarios: Sequence[str], rabbitmq_url: str, console: Console) -> dict[str, Peer]:
+def start(
+    stack: ExitStack, scenarios: Sequence[str], rabbitmq_url: str, disk: Path, console: Console
+) -> dict[str, Peer]:
     """Start what the scenarios need and say what is missing."""
-    starters = {
+    starters: dict[str, Callable[[], AbstractContextManager[Peer | None]]] = {
         "menura": peers.menura,
+        "menura-on-disk": lambda: peers.menura_on_disk(disk),
+        peers.DISK: lambda: peers.disk_itself(disk),
         "rabbitmq": lambda: peers.rabbitmq(rabbitmq_url),
         "redis": peers.redis,
     }
@@ -140,11 +178,21 @@ def start(stack: ExitStack, scenarios: Sequence[str], rabbitmq_url: str, console
         else:
             present[name] = peer
             console.print(f"{name}: {peer.product}")
+    if {"menura-on-disk", "rabbitmq"} <= present.keys() and not same_disk(disk, RABBITMQ_DATA):
+        console.print(f"[yellow]{disk} and {RABBITMQ_DATA} are not on one disk: choose another --disk[/yellow]")
     return present
 
 
+def same_disk(one: Path, other: Path) -> bool:
+    """Whether two folders are on one disk; True where one of them can't be seen."""
+    try:
+        return one.stat().st_dev == other.stat().st_dev
+    except OSError:
+        return True
+
+
 def run_all(
-    steps: Sequence[tuple[int, str, str]], present: dict[str, Peer], *, quick: bool, console: Console
+    steps: Sequence[tuple[int, str, str]], present: dict[str, Peer], disk: Path, *, quick: bool, console: Console
 ) -> list[Run]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     runs = []
@@ -152,7 +200,7 @@ def run_all(
         task = progress.add_task("", total=len(steps))
         for number, scenario, name in steps:
             progress.update(task, description=f"round {number + 1}: {scenario}, {name}")
-            run = measure(number, scenario, present[name], quick=quick)
+            run = measure(number, scenario, present[name], disk, quick=quick)
             runs.append(run)
             if run.error:
                 progress.console.print(f"[red]{scenario}, {name}: {run.error}[/red]")

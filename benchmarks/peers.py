@@ -1,7 +1,8 @@
 """The programs that are measured: found, started where they do not run yet, and stopped if we started them.
 
 RabbitMQ is a service of the machine: one that answers already is used as it is. redis-server is always our
-own, on a free port and with nothing on disk, and so is Menura.
+own, on a free port and with nothing on disk, and so is Menura, but for a second one whose data directory is
+fresh and lies on the disk that the benchmark was given.
 """
 
 import shutil
@@ -21,6 +22,7 @@ from menura.bench.launch import MenuraProcess
 
 RABBITMQ_START_SECONDS_MAX = 120
 REDIS_START_SECONDS_MAX = 20
+DISK = "disk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,20 @@ def menura() -> Iterator[Peer]:
     with MenuraProcess() as process:
         # Its own name; to clients it calls itself by the name and version of the broker it stands in for.
         yield Peer("menura", f"Menura {__version__}", process.url, process.pid)
+
+
+@contextmanager
+def menura_on_disk(disk: Path) -> Iterator[Peer]:
+    """A Menura with a data directory of its own in the folder `disk`, removed afterwards."""
+    with tempfile.TemporaryDirectory(dir=disk, prefix="menura-bench-") as folder:
+        with MenuraProcess(str(Path(folder, "data"))) as process:
+            yield Peer("menura", f"Menura {__version__}, data on disk", process.url, process.pid)
+
+
+@contextmanager
+def disk_itself(disk: Path) -> Iterator[Peer]:
+    """No program at all, but it takes its turn like one."""
+    yield Peer(DISK, f"the disk of {disk}", "amqp://")
 
 
 @contextmanager

@@ -1,5 +1,5 @@
-"""The results as Markdown: the table with the targets, the queue table with redis-server beside it, and who
-was busy.
+"""The results as Markdown: the tables with the targets, of messages in memory and of messages on disk with the
+disk's own rate, the queue table with redis-server beside it, and who was busy.
 """
 
 from collections.abc import Sequence
@@ -11,15 +11,21 @@ from menura.bench import SCENARIOS, Metric
 from menura.bench.screen import figure
 
 ABSENT = "-"
+_DURABLE_NOTE = (
+    "Durable queues, persistent messages, publisher confirms; both brokers keep them on the same disk. A figure in x "
+    "is one of the broker's own over another one of its own, or over the disk's."
+)
 _BACKLOG = "enqueue-dequeue-"
+_DURABLE = "durable-"
 _QUIET = {"p50", "p99.9", "slowest"}  # in the JSON file; the table shows them for the latency scenarios only
+_HEADER = ("scenario", "figure", "Menura", "RabbitMQ", "ratio", "target", "met")
 
 
 def shown(row: Row) -> bool:
-    """Whether a row is in the main table."""
-    if row.scenario.startswith((_BACKLOG, "redis-")):
+    """Whether a row is in one of the tables with targets."""
+    if row.scenario.startswith((_BACKLOG, "redis-", "disk-")):
         return False
-    if row.scenario.startswith("latency-"):
+    if row.scenario.startswith(("latency-", "durable-latency-")):
         return row.metric != "rate"
     return row.metric not in _QUIET
 
@@ -72,6 +78,23 @@ def backlog_table(rows: Sequence[Row]) -> str:
     return table(header, lines, text_columns=2) if lines else ""
 
 
+def target_table(rows: Sequence[Row], *, durable: bool) -> str:
+    lines = [cells(row) for row in rows if shown(row) and row.scenario.startswith(_DURABLE) is durable]
+    return table(_HEADER, lines, text_columns=2) if lines else ""
+
+
+def disk_line(rows: Sequence[Row]) -> str:
+    """What the disk does by itself, in one sentence; empty if it was not measured."""
+    figures = {row.metric: value(row, "disk") for row in rows if row.scenario == "disk-sync"}
+    if not figures:
+        return ""
+    octets = SCENARIOS["disk-sync"].settings().body_bytes
+    return (
+        f"The disk by itself, appends of {octets} B and fdatasync after each: {figures['rate']}, "
+        f"p50 {figures['p50']}, p99 {figures['p99']}."
+    )
+
+
 def cores_table(used: Sequence[Cores]) -> str:
     lines = [[entry.scenario, entry.peer, f"{entry.load:.2f}", f"{entry.broker:.2f}"] for entry in used]
     return table(["scenario", "measured", "load", "broker"], lines, text_columns=2)
@@ -80,19 +103,17 @@ def cores_table(used: Sequence[Cores]) -> str:
 def markdown(
     heading: str, about: Sequence[str], rows: Sequence[Row], used: Sequence[Cores], failures: Sequence[str]
 ) -> str:
-    main = table(
-        ["scenario", "figure", "Menura", "RabbitMQ", "ratio", "target", "met"],
-        [cells(row) for row in rows if shown(row)],
-        text_columns=2,
-    )
     scenarios = [[name, SCENARIOS[name].about] for name in dict.fromkeys(row.scenario for row in rows)]
     sections = [
         f"# {heading}",
         "\n".join(f"- {line}" for line in about),
         "![How many times better than RabbitMQ](latest.svg)",
         "Medians of the rounds; the ratio is Menura's median over RabbitMQ's.",
-        main,
+        target_table(rows, durable=False),
     ]
+    if durable := target_table(rows, durable=True):
+        sections += ["## Messages on disk", _DURABLE_NOTE, durable]
+    sections.append(disk_line(rows))
     if backlog := backlog_table(rows):
         sections += ["## A queue filled, then emptied", backlog]
     if failures:
@@ -104,7 +125,7 @@ def markdown(
         "## The scenarios",
         table(["scenario", "what it does"], scenarios, text_columns=2),
     ]
-    return "\n\n".join(section.rstrip("\n") for section in sections) + "\n"
+    return "\n\n".join(section.rstrip("\n") for section in sections if section) + "\n"
 
 
 def bars(rows: Sequence[Row]) -> list[Bar]:
@@ -123,5 +144,5 @@ def bars(rows: Sequence[Row]) -> list[Bar]:
 
 def _compared(row: Row) -> bool:
     if row.target is not None:
-        return row.target.kind is not Kind.VALUE_MAX
+        return not row.target.kind.of_a_value
     return row.scenario.startswith(_BACKLOG) or (row.metric == "rate" and not row.scenario.startswith("latency-"))

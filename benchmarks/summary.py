@@ -1,13 +1,14 @@
 """Many runs made into one figure each: the median of the rounds, the ratio of the medians, the target met or
-not.
+not. Where two scenarios belong together, the median of one over the other in each round is a figure too.
 """
 
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.targets import TARGETS, Target
+from benchmarks.targets import QUOTIENTS, TARGETS, Quotient, Target
 from menura.bench import Metric, Result
+from menura.bench.result import QUOTIENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,9 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """Menura's figure over RabbitMQ's."""
+        """Menura's figure over RabbitMQ's; None for a quotient, which compares already."""
+        if self.unit == QUOTIENT:
+            return None
         menura, rabbitmq = self.values.get("menura"), self.values.get("rabbitmq")
         return None if menura is None or not rabbitmq else menura / rabbitmq
 
@@ -65,20 +68,40 @@ class Cores:
     broker: float
 
 
+Rounds = dict[int, float]  # a metric's value in each round in which it was measured
+
+
 def rows(runs: Iterable[Run]) -> list[Row]:
-    samples: dict[tuple[str, str], dict[str, list[Metric]]] = {}
+    metrics: dict[tuple[str, str], Metric] = {}
+    samples: dict[tuple[str, str], dict[str, Rounds]] = {}
     for run in runs:
         for metric in run.result.metrics if run.result else ():
-            samples.setdefault((run.scenario, metric.name), {}).setdefault(run.peer, []).append(metric)
-    return [
-        Row(scenario, name, any_metric.unit, any_metric.higher_is_better, _medians(by_peer))
-        for (scenario, name), by_peer in samples.items()
-        for any_metric in (next(iter(by_peer.values()))[0],)
-    ]
+            key = (run.scenario, metric.name)
+            metrics.setdefault(key, metric)
+            samples.setdefault(key, {}).setdefault(run.peer, {})[run.round] = metric.value
+    result = []
+    for key, by_peer in samples.items():
+        result.append(Row(*key, metrics[key].unit, metrics[key].higher_is_better, _medians(by_peer)))
+        for quotient in QUOTIENTS:
+            if (quotient.scenario, quotient.metric) == key:
+                result += _quotient_rows(quotient, by_peer, samples.get((quotient.other, quotient.metric), {}))
+    return result
 
 
-def _medians(by_peer: dict[str, list[Metric]]) -> dict[str, float]:
-    return {peer: statistics.median(metric.value for metric in metrics) for peer, metrics in by_peer.items()}
+def _medians(by_peer: dict[str, Rounds]) -> dict[str, float]:
+    return {peer: statistics.median(rounds.values()) for peer, rounds in by_peer.items()}
+
+
+def _quotient_rows(quotient: Quotient, ones: dict[str, Rounds], others: dict[str, Rounds]) -> list[Row]:
+    """The quotient's row, if any round has both figures of a peer."""
+    quotients = {}
+    for peer in ones.keys() & others.keys():
+        one, other = ones[peer], others[peer]
+        if both := {number: one[number] / other[number] for number in one.keys() & other.keys() if other[number]}:
+            quotients[peer] = both
+    if not quotients:
+        return []
+    return [Row(quotient.scenario, quotient.name, QUOTIENT, True, _medians(quotients))]
 
 
 def cores(runs: Sequence[Run]) -> list[Cores]:

@@ -7,7 +7,13 @@ from enum import Enum
 class Kind(Enum):
     RATIO_MIN = "at least so many times the peer's figure"
     RATIO_MAX = "at most so many times the peer's figure"
+    VALUE_MIN = "at least this, in the metric's unit"
     VALUE_MAX = "at most this, in the metric's unit"
+
+    @property
+    def of_a_value(self) -> bool:
+        """Whether the figure is looked at by itself and not beside a peer's."""
+        return self in (Kind.VALUE_MIN, Kind.VALUE_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,22 +24,43 @@ class Target:
     limit: float
 
     def text(self, unit: str) -> str:
-        sign = "≥" if self.kind is Kind.RATIO_MIN else "≤"
-        return f"{sign} {self.limit:,g} {unit}" if self.kind is Kind.VALUE_MAX else f"{sign} {self.limit:.3g}x"
+        sign = "≥" if self._is_least else "≤"
+        return f"{sign} {self.limit:,g} {unit}" if self.kind.of_a_value else f"{sign} {self.limit:.3g}x"
 
     def met(self, value: float, peer: float | None) -> bool | None:
         """None when there is no peer to compare with."""
-        if self.kind is Kind.VALUE_MAX:
-            return value <= self.limit
-        if peer is None:
+        if self.kind.of_a_value:
+            bound = self.limit
+        elif peer is None:
             return None
-        bound = self.limit * peer
-        return value >= bound if self.kind is Kind.RATIO_MIN else value <= bound
+        else:
+            bound = self.limit * peer
+        return value >= bound if self._is_least else value <= bound
+
+    @property
+    def _is_least(self) -> bool:
+        return self.kind in (Kind.RATIO_MIN, Kind.VALUE_MIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Quotient:
+    """One metric of a scenario over the same metric of another, at the same broker in the same round."""
+
+    name: str
+    metric: str
+    scenario: str
+    other: str
 
 
 def at_least(times: float) -> Target:
     return Target(Kind.RATIO_MIN, times)
 
+
+QUOTIENTS = (
+    Quotient("rate / one queue's", "rate", "durable-window-100-spread", "durable-window-100-one-queue"),
+    Quotient("enqueue / short queue's", "enqueue", "durable-memory-10m", "durable-enqueue-dequeue-1k"),
+    Quotient("dequeue / short queue's", "dequeue", "durable-memory-10m", "durable-enqueue-dequeue-1k"),
+)
 
 TARGETS = {
     ("autoack-128", "rate"): at_least(7),
@@ -54,4 +81,17 @@ TARGETS = {
     ("memory-connections", "connection"): Target(Kind.VALUE_MAX, 20_000),
     ("memory-queue", "message"): Target(Kind.VALUE_MAX, 600),
     ("startup", "ready"): Target(Kind.VALUE_MAX, 0.5),
+    ("durable-128", "rate"): at_least(8),
+    ("durable-1k", "rate"): at_least(5),
+    ("durable-10k", "rate"): at_least(2),
+    **{
+        (f"durable-enqueue-dequeue-{size}", way): at_least(times)
+        for size, times in (("128", 5), ("512", 5), ("1k", 5), ("10k", 2))
+        for way in ("enqueue", "dequeue")
+    },
+    ("durable-latency-1", "p50 / sync p50"): Target(Kind.VALUE_MAX, 1.5),
+    ("durable-window-100-spread", "rate / one queue's"): Target(Kind.VALUE_MIN, 0.8),
+    ("durable-memory-10m", "resident"): Target(Kind.VALUE_MAX, 1500),
+    ("durable-memory-10m", "enqueue / short queue's"): Target(Kind.VALUE_MIN, 0.5),
+    ("durable-memory-10m", "dequeue / short queue's"): Target(Kind.VALUE_MIN, 0.5),
 }

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from benchmarks import chart, compare, report
 from benchmarks.chart import Bar
+from benchmarks.peers import Peer
 from benchmarks.summary import Row, Run, cores, rows
-from benchmarks.targets import TARGETS, Kind, Target
+from benchmarks.targets import QUOTIENTS, TARGETS, Kind, Target
+from click.testing import CliRunner
 
 from menura.bench import SCENARIOS, Metric, Result
 
@@ -48,6 +50,8 @@ def test_shorter_latencies_are_better() -> None:
         (Target(Kind.RATIO_MIN, 2), 200, None, None),
         (Target(Kind.VALUE_MAX, 60), 60, None, True),
         (Target(Kind.VALUE_MAX, 60), 61, 1000, False),
+        (Target(Kind.VALUE_MIN, 0.8), 0.8, None, True),
+        (Target(Kind.VALUE_MIN, 0.8), 0.79, 0.1, False),
     ],
 )
 def test_a_target_is_met_at_its_limit(target: Target, value: float, peer: float | None, met: bool | None) -> None:
@@ -56,6 +60,90 @@ def test_a_target_is_met_at_its_limit(target: Target, value: float, peer: float 
 
 def test_every_target_belongs_to_a_scenario() -> None:
     assert {scenario for scenario, _ in TARGETS} <= SCENARIOS.keys()
+
+
+def test_every_quotient_is_of_scenarios() -> None:
+    assert {name for quotient in QUOTIENTS for name in (quotient.scenario, quotient.other)} <= SCENARIOS.keys()
+
+
+def test_a_quotient_is_the_median_of_what_each_round_gives() -> None:
+    spread, one = "durable-window-100-spread", "durable-window-100-one-queue"
+    runs = [run("menura", value, n, spread) for n, value in enumerate([90, 400, 100])]
+    runs += [run("menura", value, n, one) for n, value in enumerate([100, 1000, 50])]
+    runs += [run("rabbitmq", 30, 0, spread), run("rabbitmq", 40, 1, one)]
+    first, quotient, second = rows(runs)
+    assert (first.scenario, first.metric, second.scenario) == (spread, "rate", one)
+    assert quotient.values == {"menura": 0.9}
+    assert report.cells(quotient) == (spread, "rate / one queue's", "0.90 x", "-", "-", "≥ 0.8 x", "yes")
+
+
+def test_a_scenario_without_its_other_one_has_no_quotient() -> None:
+    (row,) = rows([run("menura", 90, scenario="durable-window-100-spread")])
+    assert row.metric == "rate"
+
+
+def quotient_run(peer: str, value: float) -> Run:
+    metric = Metric("p50 / sync p50", value, "x")
+    return Run(0, peer, Result("durable-latency-1", (metric,), 1.0), "durable-latency-1")
+
+
+def test_what_compares_already_is_not_compared_again() -> None:
+    summary = rows([quotient_run("menura", 1.25), quotient_run("rabbitmq", 2.5)])
+    assert report.cells(summary[0]) == (
+        "durable-latency-1",
+        "p50 / sync p50",
+        "1.25 x",
+        "2.50 x",
+        "-",
+        "≤ 1.5 x",
+        "yes",
+    )
+    assert report.bars(summary) == []
+
+
+def test_messages_on_disk_have_a_table_of_their_own_with_the_disk_below() -> None:
+    disk = Result("disk-sync", tuple(Metric(name, 7, "ms") for name in ("rate", "p50", "p99")), 1.0)
+    runs = [run("menura", 700), run("menura", 70, scenario="durable-128"), Run(0, "disk", disk, "disk-sync")]
+    text = report.markdown("heading", [], rows(runs), [], [])
+    in_memory, on_disk = text.split("## Messages on disk")
+    assert "| autoack-128 |" in in_memory
+    assert "| durable-128 |" not in in_memory
+    assert "| durable-128 | rate | 70.0 /s |" in on_disk
+    assert "appends of 128 B and fdatasync after each: 7.000 ms, p50 7.000 ms, p99 7.000 ms." in on_disk
+    assert "| disk-sync | rate |" not in text
+    assert "redis" not in on_disk
+
+
+def test_messages_on_disk_are_measured_with_a_menura_on_disk_and_without_redis() -> None:
+    names = [name for name in SCENARIOS if name.startswith("durable-")]
+    assert {compare.peers_of(name) for name in names} == {("menura-on-disk", "rabbitmq")}
+    assert compare.peers_of("disk-sync") == ("disk",)
+    assert compare.peers_of("autoack-128") == ("menura", "rabbitmq")
+
+
+def test_the_folder_of_the_disk_reaches_every_scenario(tmp_path: Path) -> None:
+    peer = Peer("rabbitmq", "RabbitMQ", "amqp://", 7)
+    settings = compare.settings_of("durable-memory-10m", peer, tmp_path, quick=False)
+    assert (settings.disk_path, settings.broker_pid, settings.count) == (str(tmp_path), 7, 10_000_000)
+    quick = compare.settings_of("durable-memory-10m", peer, tmp_path, quick=True)
+    assert (quick.disk_path, quick.count, quick.durable, quick.seconds) == (str(tmp_path), 100_000, True, 1.0)
+
+
+def test_what_takes_long_is_measured_when_named() -> None:
+    assert "durable-memory-10m" not in compare.scenarios_of(())
+    assert "durable-128" in compare.scenarios_of(())
+    assert compare.scenarios_of(("durable-memory-10m",)) == ["durable-memory-10m"]
+
+
+def test_the_disk_is_measured_and_reported_by_the_command(tmp_path: Path) -> None:
+    arguments = ["--scenario", "disk-sync", "--disk", str(tmp_path), "--quick", "--output", str(tmp_path)]
+    result = CliRunner().invoke(compare.main, arguments)
+    assert result.exit_code == 0, result.output
+    assert "fdatasync after each" in result.output
+    (document,) = (json.loads(path.read_text()) for path in tmp_path.glob("*-quick.json"))
+    assert document["peers"] == {"disk": f"the disk of {tmp_path}"}
+    assert document["runs"][0]["result"]["metrics"][0]["value"] > 0
+    assert not list(tmp_path.glob("menura-bench-*"))
 
 
 def test_brokers_take_turns_and_alternate_who_is_first() -> None:

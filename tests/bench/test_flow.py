@@ -56,6 +56,25 @@ def test_unconfirmed_messages_stay_within_their_window(topology: Topology, conne
     pump(publisher, [], 10_000, looked_at)
 
 
+@pytest.mark.parametrize("count", [1, 10, 100, 300])
+def test_the_window_holds_however_many_messages_make_a_turn(
+    topology: Topology, connection: Connection, count: int
+) -> None:
+    queue = topology.queue()
+    message = wire.publish("", queue, BODY)
+    publisher = Publisher(connection, [message] * count, confirm_window=100, limit=1_234)
+    open_most = 0
+
+    def looked_at() -> bool:
+        nonlocal open_most
+        open_most = max(open_most, publisher.published - publisher.confirmed)
+        return publisher.confirmed >= 1_234
+
+    pump(publisher, [], 10_000, looked_at)
+    assert 0 < open_most <= 100
+    assert topology.control.declare_queue(queue) == publisher.published == 1_234
+
+
 def test_a_stopped_publisher_finishes_the_message_that_is_half_out(
     topology: Topology, connection: Connection, amqp_url: str
 ) -> None:

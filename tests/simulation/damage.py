@@ -18,6 +18,8 @@ from menura.store.checkpoint import NAME
 from menura.store.recovery import Recovery, find_segments, stretches
 from menura.store.segments import HEADER_BYTES
 
+HAPPENINGS = ("damaged disks", "damages reported", "damages that cost messages", "damages in the middle")
+
 
 class DamagedWorld(World):
     """`run` returns the number of damaged disks looked at."""
@@ -94,6 +96,10 @@ class DamagedWorld(World):
         for queue in self.forgotten.intersection(journal.queues()):
             journal.forget(queue)
         self.model.check(journal, lost=lost | {(0, 0)}, returned=marks_hit)
+        self.counts["damaged disks"] += 1
+        self.counts["damages reported"] += len(report.damages)
+        self.counts["damages that cost messages"] += bool(lost)
+        self.counts["damages in the middle"] += any(d.position + d.size_bytes < sound.end for d in report.damages)
         reported = {position for d in report.damages for position in range(d.position, d.position + d.size_bytes)}
         known = {position for first, last in _pairs(sound.noted.flat()) for position in range(first, last + 1)}
         if not reported <= expected:

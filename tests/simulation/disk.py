@@ -6,17 +6,36 @@ gives the disk as it may be found afterwards: any sectors of what was not synced
 perhaps torn, the rest zeros or old junk; any of the changes of names. `killed` gives the disk after the process
 alone has died: all that was seen.
 
-A sync can be made to fail as systems do it: the octets are dropped, yet seen, and the next sync says all is well.
+A sync can be made to fail as systems do it: some octets are dropped, yet seen, and the next sync says all is well.
+
+`counts` says how often each of the things in HAPPENINGS did happen, not merely was tried.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from random import Random
 
 CUTS = ("nothing", "everything", "beginning", "sectors", "sectors", "sectors and junk")
+
+HAPPENINGS = (
+    "power cuts with unsynced octets",
+    "sectors lost",
+    "sectors lost before one that was kept",
+    "last sectors torn",
+    "lengths kept without the octets",
+    "sectors of old junk",
+    "names lost or back",
+    "writes failed for lack of space",
+    "writes failed for another reason",
+    "syncs failed and dropped octets",
+    "changes of names failed",
+    "files removed",
+    "bits flipped",
+)
 
 
 class Node:
@@ -33,10 +52,11 @@ class Node:
         twin.dirty = list(self.dirty)
         return twin
 
-    def after_power_cut(self, random: Random, how: str) -> Node:
+    def after_power_cut(self, random: Random, how: str, counts: Counter[str], freed: Sequence[bytes]) -> Node:
         kept = bytearray(self.kept)
         sector = random.choice((512, 512, 1024, 4096))
-        pieces = list(_sectors(self.dirty, sector))
+        pieces = written = list(_sectors(self.dirty, sector))
+        counts["power cuts with unsynced octets"] += bool(pieces)
         if how == "nothing":
             pieces = []
         elif how == "beginning":
@@ -45,24 +65,22 @@ class Node:
             share = random.random()
             pieces = [piece for piece in pieces if random.random() < share]
             random.shuffle(pieces)
+        counts["sectors lost"] += len(written) - len(pieces)
+        counts["sectors lost before one that was kept"] += sorted(pieces) != sorted(written)[: len(pieces)]
         for number, (offset, data) in enumerate(pieces):
-            torn = number == len(pieces) - 1 and how != "everything" and random.random() < 0.5
-            _put(kept, offset, data[: random.randrange(len(data) + 1)] if torn else data)
+            if number == len(pieces) - 1 and how != "everything" and random.random() < 0.5:
+                counts["last sectors torn"] += 1
+                data = data[: random.randrange(len(data) + 1)]
+            _put(kept, offset, data)
         if how not in ("nothing", "everything") and random.random() < 0.3 and len(kept) < len(self.seen):
-            kept.extend(bytes(random.randrange(len(self.seen) - len(kept) + 1)))  # the length alone came through
+            kept.extend(bytes(random.randrange(1, len(self.seen) - len(kept) + 1)))
+            counts["lengths kept without the octets"] += 1
         if how == "sectors and junk":
-            written = {(offset, len(data)) for offset, data in pieces}
-            for offset, data in _sectors(self.dirty, sector):
-                if (offset, len(data)) not in written and offset + len(data) <= len(kept):
-                    kept[offset : offset + len(data)] = self._junk(random, len(data))
+            for offset, data in sorted(set(written).difference(pieces)):
+                if offset + len(data) <= len(kept):
+                    counts["sectors of old junk"] += 1
+                    kept[offset : offset + len(data)] = _junk(random, len(data), [*freed, self.seen])
         return Node(kept)
-
-    def _junk(self, random: Random, size: int) -> bytes:
-        """What a sector had before it became this file's: noise, or some other part of such a file."""
-        if random.random() < 0.5 or len(self.seen) <= size:
-            return random.randbytes(size)
-        start = random.randrange(len(self.seen) - size)
-        return bytes(self.seen[start : start + size])
 
 
 class SimulatedFile:
@@ -76,6 +94,8 @@ class SimulatedFile:
         error = self._disk.fault("write")
         if error:
             data = data[: self._disk.random.randrange(len(data) + 1)]
+            full = error.errno == errno.ENOSPC
+            self._disk.counts[f"writes failed for {'lack of space' if full else 'another reason'}"] += 1
         node.dirty.append((len(node.seen), data))
         node.seen += data
         self._disk.changed()
@@ -86,13 +106,15 @@ class SimulatedFile:
         node = self._node
         error = self._disk.fault("sync")
         if error:
-            node.dirty.clear()
-            self._disk.changed()
-            raise error
+            before = len(list(_sectors(node.dirty, 512)))
+            node.dirty = [piece for piece in _sectors(node.dirty, 512) if self._disk.random.random() < 0.5]
+            self._disk.counts["syncs failed and dropped octets"] += len(node.dirty) < before
         for offset, data in node.dirty:
             _put(node.kept, offset, data)
         node.dirty.clear()
         self._disk.changed()
+        if error:
+            raise error
 
     def read_at(self, offset: int, size_bytes: int) -> bytes:
         error = self._disk.fault("read")
@@ -117,6 +139,8 @@ class SimulatedDisk:
         self.kept_names: dict[str, Node] = {}
         self.changes: list[tuple[str, Node | None]] = []
         self.on_change: Callable[[], None] = lambda: None
+        self.counts: Counter[str] = Counter()
+        self.freed: list[bytes] = []  # what removed files had: the disk may show it again
         self._faults: dict[str, tuple[int, int]] = {}
 
     def fail(self, what: str, after: int, number: int = errno.EIO) -> None:
@@ -160,6 +184,7 @@ class SimulatedDisk:
         return len(self._node(path).seen)
 
     def rename(self, path: str, new_path: str) -> None:
+        self._may_fail()
         node = self._node(path)
         # One change on the disk: never both names, never neither.
         self.names.pop(path)
@@ -168,13 +193,12 @@ class SimulatedDisk:
         self.changed()
 
     def remove(self, path: str) -> None:
-        self._node(path)
+        self.freed = [*self.freed[-30:], bytes(self._node(path).seen)]
         self._name(path, None)
+        self.counts["files removed"] += 1
 
     def sync_folder(self, path: str) -> None:
-        error = self.fault("name")
-        if error:
-            raise error
+        self._may_fail()
         self.kept_names = dict(self.names)
         self.changes.clear()
         self.changed()
@@ -182,10 +206,14 @@ class SimulatedDisk:
     def free_bytes(self, path: str) -> int:
         return 1 << 40
 
-    def _name(self, path: str, node: Node | None) -> None:
+    def _may_fail(self) -> None:
         error = self.fault("name")
         if error:
+            self.counts["changes of names failed"] += 1
             raise error
+
+    def _name(self, path: str, node: Node | None) -> None:
+        self._may_fail()
         _rename(self.names, path, node)
         self.changes.append((path, node))
         self.changed()
@@ -210,14 +238,15 @@ class SimulatedDisk:
             changes = [change for change in changes if random.random() < 0.5]
         for path, node in changes:
             _rename(names, path, node)
-        found = SimulatedDisk(random)
-        found.names = {path: node.after_power_cut(random, how) for path, node in names.items()}
+        found = self._after(random)
+        found.counts["names lost or back"] += len(names.keys() ^ self.names.keys())
+        found.names = {path: node.after_power_cut(random, how, self.counts, self.freed) for path, node in names.items()}
         found.kept_names = dict(found.names)
         return found
 
     def killed(self, random: Random) -> SimulatedDisk:
         """The disk when only the process is gone."""
-        found = SimulatedDisk(random)
+        found = self._after(random)
         twins = {id(node): node.copy() for node in [*self.names.values(), *self.kept_names.values()]}
         twins |= {id(node): node.copy() for _, node in self.changes if node is not None and id(node) not in twins}
         found.names = {path: twins[id(node)] for path, node in self.names.items()}
@@ -225,11 +254,18 @@ class SimulatedDisk:
         found.changes = [(path, None if node is None else twins[id(node)]) for path, node in self.changes]
         return found
 
+    def _after(self, random: Random) -> SimulatedDisk:
+        found = SimulatedDisk(random)
+        found.counts = self.counts
+        found.freed = self.freed
+        return found
+
     def flip_bit(self, path: str, random: Random) -> int:
         """Damage one bit of a file; the offset of its octet, -1 if it is empty."""
         node = self.names[path]
         if not node.seen:
             return -1
+        self.counts["bits flipped"] += 1
         offset = random.randrange(len(node.seen))
         node.seen[offset] ^= 1 << random.randrange(8)
         node.kept[:] = node.seen
@@ -247,6 +283,15 @@ def _rename(names: dict[str, Node], path: str, node: Node | None) -> None:
         names[new] = node
     else:
         names[old] = node
+
+
+def _junk(random: Random, size: int, files: Sequence[bytes | bytearray]) -> bytes:
+    """What a sector had before it became this file's: noise, or some part of another such file."""
+    file = random.choice(files)
+    if random.random() < 0.3 or len(file) <= size:
+        return random.randbytes(size)
+    start = random.randrange(len(file) - size)
+    return bytes(file[start : start + size])
 
 
 def _put(data: bytearray, offset: int, piece: bytes) -> None:

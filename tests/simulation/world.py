@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from contextlib import suppress
 from random import Random
 
 from tests.simulation.disk import SimulatedDisk
 from tests.simulation.model import BrokenPromise, Group, Message, Model
 
+from menura.core.ports import Published, Settled
 from menura.store.errors import StoreError
 from menura.store.journal import Journal
 from menura.store.log import JournalFailed
-from menura.store.records import Published, Settled
 
 FOLDER = "journal"
 STEPS = 150
@@ -30,8 +31,20 @@ LONG_LOOKS = 0.15
 QUEUES_MAX = 4
 
 
+HAPPENINGS = (
+    "power cuts",
+    "processes killed",
+    "starts after damage by a power cut",
+    "clean stops",
+    "failures told",
+    "transactions",
+    "copies by compaction",
+    "deleted queues",
+)
+
+
 class World:
-    """`run` lives one life; `cuts` counts the crashes looked at."""
+    """`run` lives one life; `cuts` counts the crashes looked at, `counts` what happened."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -40,8 +53,11 @@ class World:
         self.segment_bytes = self.random.choice((1024, 2048, 8192))
         self.long = self.random.random() < 0.3
         self.stuck = self.random.random() < 0.5  # the oldest messages of a queue stay for long
+        self.quiet = self.random.random() < 0.5  # one queue has little to do, so what it has gets old
+        self.steps = 0
         self.model = Model()
         self.disk = SimulatedDisk(self.random)
+        self.counts = self.disk.counts
         self.jobs: list[Callable[[], None]] = []
         self.failures: list[str] = []
         self.queue_ids = list(range(1, QUEUES_MAX + 1))
@@ -52,11 +68,12 @@ class World:
         steps = (
             (30, self.publish), (6, self.transact), (25, self.settle), (6, self.deliver), (20, self.flush),
             (20, self.work), (8, self.compact), (0.3, self.forget), (1, self.stop), (1, self.crash),
-            (0.3, self.break_down),
+            (1, self.break_down),
         )  # fmt: skip
         weights = [weight for weight, _ in steps]
         actions = [action for _, action in steps]
         for _ in range(LONG_STEPS if self.long else STEPS):
+            self.steps += 1
             self.random.choices(actions, weights)[0]()
             if self.journal.failure is not None:
                 self.crash()
@@ -93,6 +110,7 @@ class World:
 
     def _open(self, journal: Journal) -> None:
         report = journal.open()
+        self.counts["starts after damage by a power cut"] += bool(report.damages)
         for damage in report.damages:
             if not damage.unfinished:
                 raise BrokenPromise(f"damage where nothing was damaged: {damage}")
@@ -117,6 +135,7 @@ class World:
         if self.long and self.random.random() > LONG_LOOKS:
             return
         self.cuts += 1
+        self.counts["power cuts"] += 1
         self._inspect(self.disk.power_cut(self.random))
         if self.random.random() < 0.2:
             self.look_twice()
@@ -124,12 +143,14 @@ class World:
     def look_twice(self) -> None:
         """Only the process dies; the next one starts, perhaps writes, and then the power goes."""
         self.cuts += 1
+        self.counts["processes killed"] += 1
         disk = self.disk.killed(self.random)
         journal = self._inspect(disk)
         if self.random.random() < 0.5:
             journal.flush()
             if journal.failure is None and journal.durable != journal.appended:
                 raise BrokenPromise("a flush with no worker left something behind")
+        self.counts["power cuts"] += 1
         self._inspect(disk.power_cut(self.random))
 
     def _inspect(self, disk: SimulatedDisk) -> Journal:
@@ -144,10 +165,10 @@ class World:
         self.cuts += 1
         if self.journal.failure is not None and len(self.failures) != 1:
             raise BrokenPromise(f"a failure was told {len(self.failures)} times")
-        if self.random.random() < 0.5:
-            disk, certain = self.disk.power_cut(self.random), True
-        else:
-            disk, certain = self.disk.killed(self.random), False
+        self.counts["failures told"] += len(self.failures)
+        certain = self.random.random() < 0.5
+        disk = self.disk.power_cut(self.random) if certain else self.disk.killed(self.random)
+        self.counts["power cuts" if certain else "processes killed"] += 1
         durable_before = self.model.durable
         journal = self._start(disk)
         self.model.durable = durable_before
@@ -165,6 +186,7 @@ class World:
             return
         if before.failure is not None:
             return
+        self.counts["clean stops"] += 1
         self.model.marks_written(before.appended)
         self.disk.mend()
         journal = self._start(self.disk)
@@ -180,6 +202,12 @@ class World:
     def publish(self) -> None:
         self._append([self._messages()])
 
+    def _busy(self) -> list[int]:
+        """The queues that something may happen to now."""
+        if self.quiet and self.steps > 20 and self.random.random() < 0.98:
+            return self.queue_ids[1:]
+        return self.queue_ids
+
     def transact(self) -> None:
         queue = self.random.choice(self.queue_ids)
         parts: list = [self._messages() for _ in range(self.random.randrange(1, 3))]
@@ -188,13 +216,14 @@ class World:
             position = self.random.choice(live)
             parts.append(Settled(queue, position, position))
         self._append(parts)
+        self.counts["transactions"] += 1
 
     def _messages(self) -> Published:
         random, model = self.random, self.model
         sizes = (0, 1, 30, 100, 300, 700) if random.random() < 0.95 else (3000, 9000)
         contents = [random.randbytes(random.choice(sizes)) for _ in range(random.choice((1, 1, 2, 5)))]
         queues = []
-        for queue in random.sample(self.queue_ids, random.choice((1, 1, 1, 2, 3))):
+        for queue in random.sample(self._busy(), random.choice((1, 1, 1, 2, 3))):
             first = model.next_positions.get(queue, 0)
             if random.random() < 0.1:
                 first += random.randrange(3)  # messages in between that need not be kept
@@ -223,7 +252,7 @@ class World:
             self.model.groups.append(group)
 
     def settle(self) -> None:
-        queue = self.random.choice(self.queue_ids)
+        queue = self.random.choice(self._busy())
         live = self.model.live(queue)
         if not live:
             return
@@ -243,7 +272,7 @@ class World:
             self.model.settle((queue, position))
 
     def deliver(self) -> None:
-        queue = self.random.choice(self.queue_ids)
+        queue = self.random.choice(self._busy())
         live = self.model.live(queue)
         if live:
             high = self.random.choice(live) + 1
@@ -259,15 +288,16 @@ class World:
             self.jobs.pop()()
 
     def compact(self) -> None:
-        try:
+        before = self.journal.appended
+        with suppress(JournalFailed):
             self.journal.compact(self.random.choice((1, 500, 100_000)))
-        except JournalFailed:
-            pass
+        self.counts["copies by compaction"] += self.journal.appended > before
 
     def forget(self) -> None:
         """A queue is deleted, and another one made."""
         index = self.random.randrange(len(self.queue_ids))
         queue = self.queue_ids[index]
+        self.counts["deleted queues"] += 1
         self.journal.forget(queue)
         self.model.forget(queue)
         self.forgotten.add(queue)

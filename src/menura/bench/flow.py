@@ -47,9 +47,10 @@ class Publisher:
         self._cycle = Cycle(map(len, messages))
         turn = b"".join(messages)
         turns = max(1, BATCH_BYTES // len(turn))
-        if confirm_window:  # several batches must fit the window, or the broker would idle between them
+        self._count = turns * len(messages)  # that one send takes at most
+        if confirm_window:  # several sends must fit the window, or the broker would idle between them
             turns = max(1, min(turns, confirm_window // (8 * len(messages))))
-        self._count = turns * len(messages)
+            self._count = min(turns * len(messages), max(1, confirm_window // 8))
         self._batch = memoryview(turn * turns)
         self._limit_bytes = None if limit is None else self._cycle.end(limit)
         self._sent_bytes = 0
@@ -84,7 +85,7 @@ class Publisher:
 
     def on_writable(self) -> None:
         at = self._sent_bytes % len(self._batch)
-        end = len(self._batch)
+        end = min(len(self._batch), at + self._cycle.end(self.published + self._count) - self._sent_bytes)
         if self._limit_bytes is not None:
             end = min(end, at + self._limit_bytes - self._sent_bytes)
         try:
@@ -154,6 +155,12 @@ class Consumer:
             self._unsent = self._unsent[self._sock.send(self._unsent) :]
         except BlockingIOError:
             pass
+
+
+def passed(seconds: float) -> Callable[[], bool]:
+    """True from so many seconds from now on."""
+    deadline = time.perf_counter() + seconds
+    return lambda: time.perf_counter() >= deadline
 
 
 def pump(publisher: Publisher | None, consumers: Sequence[Consumer], window: int, finished: Callable[[], bool]) -> None:

@@ -8,8 +8,9 @@ wants a fresh broker.
 import os
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 
-from menura.bench.backlog import backlog_count, fill
+from menura.bench.backlog import backlog_count, enqueue_dequeue_durable, fill
 from menura.bench.connection import Address, Connection
 from menura.bench.errors import UnavailableError
 from menura.bench.meter import Meter
@@ -53,6 +54,20 @@ def queued(settings: Settings) -> Result:
     meter.stop()
     notes = [f"{count:,} messages of {settings.body_bytes:,} B"]
     return measured(settings, meter, *_each({"message": grown}, count, notes), notes=tuple(notes))
+
+
+def queued_on_disk(settings: Settings) -> Result:
+    """Messages that lie in a durable queue, more than memory could hold; then their rates out and in."""
+    idle = _resident(settings)
+
+    def weigh() -> tuple[Metric, ...]:
+        full = _resident(settings)
+        each = _each({"message": full - idle}, settings.count, notes)
+        return Metric("resident", full / 1e6, "MB"), *each
+
+    notes: list[str] = []
+    result = enqueue_dequeue_durable(settings, weigh)
+    return replace(result, notes=(*result.notes, *notes))
 
 
 def _each(grown: dict[str, int], count: int, notes: list[str]) -> list[Metric]:

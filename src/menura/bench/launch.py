@@ -16,19 +16,20 @@ from menura.bench.result import Metric, Result, Settings, measured
 
 START_SECONDS_MAX = 30.0
 STOP_SECONDS_MAX = 30.0
-_SERVE = ("-m", "menura", "serve", "--listen", "amqp://127.0.0.1:0", "--data", ":memory:")
+IN_MEMORY = ":memory:"
+_SERVE = ("-m", "menura", "serve", "--listen", "amqp://127.0.0.1:0", "--data")
 _PORT = re.compile(r"127\.0\.0\.1:(\d+)")
 
 
 class MenuraProcess:
-    """`menura serve` on a free port, keeping nothing on disk; stopped at the end of the `with` block."""
+    """`menura serve` on a free port, with `data` as its data directory; stopped at the end of the `with` block."""
 
-    def __init__(self) -> None:
+    def __init__(self, data: str = IN_MEMORY) -> None:
         # The log goes to a file: a pipe that nobody reads would block the broker in the end.
         self._log = tempfile.TemporaryFile("w+", errors="replace")
         begun = time.perf_counter()
         self._process = subprocess.Popen(
-            [sys.executable, *_SERVE],
+            [sys.executable, *_SERVE, data],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._log,

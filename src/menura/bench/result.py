@@ -6,6 +6,7 @@ from typing import Any
 from menura.bench.meter import Meter
 
 HIGHER_IS_BETTER = {"/s"}
+QUOTIENT = "x"  # the unit of a figure that is one figure over another
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +23,13 @@ class Settings:
     window: int = 20_000  # messages that a publisher may be ahead of the slowest consumer
     rate: int = 0
     durable: bool = False
+    disk_path: str = ""  # a folder on the disk whose bare syncs are measured; empty: the temporary folder
     broker_pid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One figure. Units: /s, ms, s, MB, KB, B."""
+    """One figure. Units: /s, ms, s, MB, KB, B, x."""
 
     name: str
     value: float

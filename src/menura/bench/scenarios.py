@@ -15,12 +15,15 @@ from menura.bench import (
     backlog,
     clients,
     closed_loop,
+    disk,
+    durable_latency,
     footprint,
     get_loop,
     latency,
     launch,
     resp,
     rpc,
+    spread,
     streams,
 )
 from menura.bench.connection import Address
@@ -29,32 +32,39 @@ from menura.bench.processes import listener_pid
 from menura.bench.result import Result, Settings
 
 REDIS_URL = "redis://127.0.0.1:6379"
+SIZES = {"128": 128, "512": 512, "1k": 1024, "10k": 10240}
+DURABLE_BYTES_MAX = 2_048_000_000  # of bodies to go to disk and come back: a minute or two at the slower broker
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A name, a line on what it does, and the function with its defaults."""
+    """A name, a line on what it does, and the function with its defaults.
+
+    One that is `long` is for those who ask for it by its name.
+    """
 
     name: str
     about: str
     measure: Callable[[Settings], Result]
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    long: bool = False
 
     def settings(self, **given: Any) -> Settings:
         """The scenario's defaults, overruled by what was given."""
         return Settings(**{"scenario": self.name, **self.defaults, **given})
 
 
-def _backlog_sizes(name: str, about: str, measure: Callable[[Settings], Result], **defaults: Any) -> list[Scenario]:
-    sizes = {"128": 128, "512": 512, "1k": 1024, "10k": 10240}
+def _backlog_sizes(
+    name: str, about: str, measure: Callable[[Settings], Result], *, bytes_max: int = 1 << 40, **defaults: Any
+) -> list[Scenario]:
     return [
         Scenario(
             f"{name}-{label}",
             f"{about}, {size:,} B",
             measure,
-            {"count": 1_000_000, "body_bytes": size, **defaults},
+            {"count": min(1_000_000, bytes_max // size), "body_bytes": size, **defaults},
         )
-        for label, size in sizes.items()
+        for label, size in SIZES.items()
     ]
 
 
@@ -99,6 +109,49 @@ _ALL = [
         {"connections": 10_000},
     ),
     Scenario("memory-queue", "resident memory of each queued message", footprint.queued, {"count": 1_000_000}),
+    *(
+        Scenario(
+            f"durable-{label}",
+            f"persistent messages, confirms (2,000 open), acknowledgements in ranges, {size:,} B",
+            streams.confirms,
+            {"durable": True, "body_bytes": size},
+        )
+        for label, size in SIZES.items()
+        if label != "512"
+    ),
+    *_backlog_sizes(
+        "durable-enqueue-dequeue",
+        "a durable queue filled with confirms (2,000 open), then emptied with acknowledgements",
+        backlog.enqueue_dequeue_durable,
+        bytes_max=DURABLE_BYTES_MAX,
+        durable=True,
+    ),
+    Scenario(
+        "durable-latency-1",
+        "persistent messages, each awaiting its confirm, in turn with bare syncs of as many octets",
+        durable_latency.durable_latency,
+        {"durable": True},
+    ),
+    Scenario(
+        "durable-window-100-one-queue",
+        "persistent messages, 100 unconfirmed at a time, to one queue",
+        spread.one_queue,
+        {"durable": True, "window": 100},
+    ),
+    Scenario(
+        "durable-window-100-spread",
+        "persistent messages, 100 unconfirmed at a time, to 100 queues in turn",
+        spread.spread,
+        {"durable": True, "window": 100},
+    ),
+    Scenario(
+        "durable-memory-10m",
+        "resident memory with 10,000,000 messages of 1 KiB in a durable queue; takes 10 GB of disk",
+        footprint.queued_on_disk,
+        {"durable": True, "count": 10_000_000, "body_bytes": 1024},
+        long=True,
+    ),
+    Scenario("disk-sync", "the disk by itself: a small append and fdatasync, one after the other", disk.disk_sync),
     Scenario("startup", "from starting `menura serve` to ready", launch.startup, {"count": 7}),
     Scenario("client-pika", "publish, then consume, with pika", clients.pika, {"count": 20_000}),
     Scenario("client-aio-pika", "publish, then consume, with aio-pika", clients.aio_pika, {"count": 20_000}),

@@ -6,14 +6,15 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from menura.bench.result import Metric, Result
+from menura.bench.result import QUOTIENT, Metric, Result
 from menura.bench.scenarios import Scenario
 
 
 def figure(metric: Metric) -> str:
     """A value with as many digits as it has meaning, and its unit."""
     value = metric.value
-    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 3 if metric.unit in ("ms", "s") else 1
+    small = {"ms": 3, "s": 3, QUOTIENT: 2}
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else small.get(metric.unit, 1)
     return f"{value:,.{digits}f} {metric.unit}"
 
 

@@ -7,13 +7,13 @@ loses some has no rate.
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 from menura.bench import wire
 from menura.bench.connection import Address, Connection
 from menura.bench.errors import BenchError
-from menura.bench.flow import Ack, Consumer, Publisher, pump
+from menura.bench.flow import Ack, Consumer, Publisher, passed, pump
 from menura.bench.meter import Meter
 from menura.bench.result import Metric, Result, Settings, measured
 from menura.bench.topology import Topology
@@ -133,19 +133,14 @@ def _stream(
         ]
         publisher = Publisher(stack.enter_context(Connection(address)), prebuilt, confirm_window=confirm_window)
         meter = Meter(settings.broker_pid)
-        pump(publisher, consumers, settings.window, _after(settings.warmup_seconds))
+        pump(publisher, consumers, settings.window, passed(settings.warmup_seconds))
         before = sum(consumer.received for consumer in consumers)
         meter.start()
-        pump(publisher, consumers, settings.window, _after(settings.seconds))
+        pump(publisher, consumers, settings.window, passed(settings.seconds))
         meter.stop()
         received = sum(consumer.received for consumer in consumers) - before
         _drain(publisher, consumers, settings.window)
     return measured(settings, meter, Metric("rate", received / meter.seconds, "/s"))
-
-
-def _after(seconds: float) -> Callable[[], bool]:
-    deadline = time.perf_counter() + seconds
-    return lambda: time.perf_counter() >= deadline
 
 
 def _drain(publisher: Publisher, consumers: Sequence[Consumer], window: int) -> None:

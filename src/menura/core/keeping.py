@@ -100,7 +100,8 @@ class Keeper:
         if self._gathered is None:
             self.journal.append(published)
         else:
-            self._gathered.append(published)
+            # Once enqueued, a run's list is its queue's, which may add what comes next to it.
+            self._gathered.append(published._replace(contents=tuple(published.contents)))
 
     def settle(self, queue: int, first: int, last: int) -> None:
         if self._gathered is None:

@@ -1,7 +1,7 @@
 """What a start would find out by reading the whole log, in one file, written by a clean stop.
 
     magic(8) version(2) 0(2) crc32(4) | end of the log(8) salt(4) segments(4) queues(4)
-    segments * (first(8) end(8) messages(8) live(8))
+    segments * (first(8) end(8) messages(8) content(8) records(8) live(8) live content(8))
     queues * (id(8) next position(8) delivered(8) floor(8) settled(4) entries(4), firsts, lasts, columns of `places`)
 
 It is removed, for certain, before the log changes. So it counts if the log is as it says, file by file, and if not the
@@ -26,7 +26,7 @@ VERSION = 1
 MAGIC = b"MENURA-C" if sys.byteorder == "little" else b"MENURA-c"
 _HEAD = Struct("<8sHHI")
 _LOG = Struct("<QIII")
-_SEGMENT = Struct("<QQQQ")
+_SEGMENT = Struct("<7Q")
 _QUEUE = Struct("<QI")
 
 
@@ -46,9 +46,7 @@ class Checkpoint:
 
     def encode(self) -> bytes:
         chunks = [_LOG.pack(self.end, self.salt, len(self.segments), len(self.queues))]
-        chunks += [
-            _SEGMENT.pack(segment.first, segment.end, segment.messages, segment.live) for segment in self.segments
-        ]
+        chunks += [_SEGMENT.pack(*_numbers(segment)) for segment in self.segments]
         for queue, places in self.queues.items():
             state = places.encode()
             chunks += (_QUEUE.pack(queue, len(state)), state)
@@ -74,9 +72,10 @@ class Checkpoint:
         offset += _LOG.size
         segments = Segments()
         for _ in range(segment_count):
-            first, segment_end, messages, live = _SEGMENT.unpack_from(data, offset)
+            first, segment_end, *counts = _SEGMENT.unpack_from(data, offset)
             segment = Segment(first, segment_end)
-            segment.messages, segment.live = messages, live
+            segment.messages, segment.content_bytes, segment.record_bytes, *live = counts
+            segment.live, segment.live_content_bytes = live
             segments.append(segment)
             offset += _SEGMENT.size
         queues = {}
@@ -86,6 +85,18 @@ class Checkpoint:
             queues[queue] = Places.decode(data[offset : offset + size])
             offset += size
         return cls(end, salt, segments, queues)
+
+
+def _numbers(segment: Segment) -> tuple[int, ...]:
+    return (
+        segment.first,
+        segment.end,
+        segment.messages,
+        segment.content_bytes,
+        segment.record_bytes,
+        segment.live,
+        max(segment.live_content_bytes, 0),  # a sum of rounded shares, which may be off by some octets
+    )
 
 
 def load(disk: Disk, folder: str) -> Checkpoint | None:

@@ -14,10 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
+from menura.core.ports import Published
 from menura.store import records
 from menura.store.log import Log
 from menura.store.places import Entry, Places
-from menura.store.records import Messages, Published
+from menura.store.records import Messages
 from menura.store.segments import Segment
 
 SPARE_SEGMENTS = 4
@@ -79,13 +80,15 @@ class Compaction:
         bodies = [records.encode_messages(published) for published in copies]
         payload = records.parts_to_bytes([(records.COPIED, body) for body, _ in bodies])
         new_place, new_size = self._log.append_payload(payload)
+        segment = self._log.segments[-1]
+        segment.record_bytes += new_size
         skip = 0
         for published, (_, content_bytes) in zip(copies, bodies, strict=True):
             count = len(published.contents)
             for queue, first in published.queues:
                 entry = Entry(first, count, new_place, skip, new_size, content_bytes)
                 self._moved.setdefault(queue, []).append(entry)
-            self._log.segments[-1].messages += count * len(published.queues)
+            segment.hold(count * len(published.queues), content_bytes * len(published.queues))
             skip += count
 
     def _living(self, messages: Messages, place: int) -> Iterator[Published]:

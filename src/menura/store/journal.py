@@ -18,8 +18,8 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
+from menura.core.ports import Held, Published, Settled, Stored
 from menura.store import checkpoint, records
 from menura.store.compaction import Compaction, sparse
 from menura.store.disk import Disk
@@ -27,34 +27,9 @@ from menura.store.errors import explained
 from menura.store.log import Job, Log
 from menura.store.marks import Marks
 from menura.store.places import Entry, Places
-from menura.store.records import Published, Settled
 from menura.store.recovery import Damage, Progress, Recovery, Report, find_segments
 from menura.store.repetition import repeat
 from menura.store.segments import SEGMENT_BYTES, UNSYNCED, Segment
-
-
-class Stored(NamedTuple):
-    """Messages read back: those of a queue from position `first` on, one after another, of one route."""
-
-    first: int
-    exchange: str
-    keys: tuple[str, ...]
-    contents: list[bytes]
-    at_ms: int
-
-
-class Held(NamedTuple):
-    """What the journal has of a queue.
-
-    `ranges` are positions (first, last) in order; the messages at positions below `delivered` have been handed out
-    before. `size_bytes` is exact unless some messages of one record were settled and others not.
-    """
-
-    ranges: list[tuple[int, int]]
-    message_count: int
-    size_bytes: int
-    next_position: int
-    delivered: int
 
 
 class Journal:
@@ -109,6 +84,11 @@ class Journal:
     def durable(self) -> int:
         """What was appended when `appended` had this value, or less, survives a crash."""
         return self._log.durable
+
+    @property
+    def has_marks(self) -> bool:
+        """There are settlements or deliveries that no batch has taken yet."""
+        return bool(self._marks)
 
     @property
     def failure(self) -> str | None:
@@ -211,11 +191,7 @@ class Journal:
         places = self._queues.get(queue)
         if places is None:
             return Held([], 0, 0, 0, 0)
-        count = size_bytes = 0
-        for entry in places.live():
-            count += entry.number
-            size_bytes += entry.content_bytes
-        return Held(places.ranges(), count, size_bytes, places.next_position, places.delivered)
+        return Held(places.ranges(), *places.totals(), places.next_position, places.delivered)
 
     def forget(self, queue: int) -> None:
         """The queue has been deleted. Its id must never be used again."""
@@ -234,6 +210,7 @@ class Journal:
         if len(parts) == 1 and isinstance(published := parts[0], Published):
             body, content_bytes = records.encode_messages(published)
             place, size = self._log.append(records.PUBLISHED, body)
+            self._log.segments[-1].record_bytes += size
             self._place(published, place, 0, size, content_bytes)
         else:
             self._append_together(parts)
@@ -248,6 +225,7 @@ class Journal:
                 bodies.append((records.SETTLED, records.numbers_to_bytes(part), 0))
         payload = records.parts_to_bytes([(kind, body) for kind, body, _ in bodies])
         place, size = self._log.append_payload(payload)
+        self._log.segments[-1].record_bytes += size
         skip = 0
         for part, (_, _, content_bytes) in zip(parts, bodies, strict=True):
             if isinstance(part, Published):
@@ -266,9 +244,9 @@ class Journal:
             assert first >= places.end
             places.add(first, count, place, skip, size, content_bytes)
         segment = self._log.segments[-1]
-        added = count * len(published.queues)
-        segment.messages += added
-        segment.live += added
+        queue_count = len(published.queues)
+        segment.hold(count * queue_count, content_bytes * queue_count)
+        segment.lose(-count * queue_count, -content_bytes * queue_count)
         self.message_bytes += content_bytes
 
     def settle(self, queue: int, first: int, last: int) -> None:
@@ -293,7 +271,7 @@ class Journal:
         if log.failure is not None:
             return
         if log.busy:
-            self._wanted = True
+            self._wanted = self._wanted or marks or log.gathered
             return
         if not marks and not log.gathered:
             return
@@ -316,10 +294,11 @@ class Journal:
             self._attest = False
             self._log.append(records.NOTED, b"")
             self._wanted = True
-        self.on_durable(self._log.durable)
+        # The disk goes on first: it works while the owner tells who waited for what is durable now.
         if self._wanted and not self._log.busy and not self._closing:
             self._wanted = False
             self.flush()
+        self.on_durable(self._log.durable)
 
     def _failed(self, reason: str) -> None:
         self.on_failure(reason)

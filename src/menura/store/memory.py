@@ -59,13 +59,16 @@ class MemoryJournal:
         ]
 
     def forget(self, queue: int) -> None:
-        self._queues.pop(queue, None)
+        for known in (self._queues, self._delivered, self._next):
+            known.pop(queue, None)
 
     def queues(self) -> list[int]:
         return list(self._queues)
 
     def held(self, queue: int) -> Held:
-        held = self._queues.get(queue, {})
+        held = self._queues.get(queue)
+        if held is None:
+            return Held([], 0, 0, 0, 0)
         positions = sorted(held)
         gaps = [(a, b) for a, b in pairwise(positions) if b > a + 1]
         firsts = positions[:1] + [b for _, b in gaps]

@@ -15,7 +15,7 @@ order wait in `moved` and settlements of messages never seen are kept. `settle_d
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from struct import Struct
 from typing import NamedTuple
@@ -105,8 +105,8 @@ class Places:
         self._overlay(self._moved)
         self._moved = []
         self._raise_floor()
-        for entry in self.live():
-            segments.at(entry.place).live += entry.number
+        for first, last in self._unsettled():
+            self._tell(first, last, segments, 1)
 
     def settle(self, first: int, last: int, segments: Segments) -> None:
         """These messages are needed no more. What is gone already may be among them."""
@@ -114,8 +114,7 @@ class Places:
         if first > last:
             return
         for start, stop in self.settled.add(first, last):
-            for entry in self._entries(start, stop):
-                segments.at(entry.place).live -= entry.number
+            self._tell(start, stop, segments, -1)
         if self.settled.firsts[0] <= self._lowest():
             self._raise_floor()
 
@@ -124,9 +123,9 @@ class Places:
         moved = []
         for entry in entries:
             for old in self.live(entry.first, entry.first + entry.number - 1):
-                segments.at(old.place).live -= old.number
-                segments.at(entry.place).live += old.number
-                moved.append(entry.cut(old.first, old.first + old.number))
+                moved.append(new := entry.cut(old.first, old.first + old.number))
+                segments.at(old.place).lose(old.number, old.content_bytes)
+                segments.at(new.place).lose(-new.number, -new.content_bytes)
         self._overlay(moved)
 
     def drop(self, first: int, end: int, segments: Segments) -> None:
@@ -137,8 +136,8 @@ class Places:
 
     def clear(self, segments: Segments) -> None:
         """The queue is no more."""
-        for entry in self.live():
-            segments.at(entry.place).live -= entry.number
+        for first, last in self._unsettled():
+            self._tell(first, last, segments, -1)
 
     # -- questions -------------------------------------------------------------------------------------------
 
@@ -158,16 +157,28 @@ class Places:
     def ranges(self) -> list[tuple[int, int]]:
         """What lives, as (first, last) in order."""
         found: list[tuple[int, int]] = []
-        first = last = -1
-        for entry in self.live():
-            if entry.first != last + 1 or first < 0:
-                if first >= 0:
-                    found.append((first, last))
-                first = entry.first
-            last = entry.first + entry.number - 1
-        if first >= 0:
-            found.append((first, last))
+        for first, last in self._unsettled():
+            cut, low, high = self._within(first, last)
+            pieces = [(entry.first, entry.number) for entry in cut]
+            if self._unbroken(low, high):
+                end = self._firsts[high - 1] + self._counts[high - 1]
+                pieces.append((self._firsts[low], end - self._firsts[low]))
+            else:
+                pieces += zip(self._firsts[low:high], self._counts[low:high], strict=True)
+            for start, number in sorted(pieces):
+                if found and found[-1][1] + 1 == start:
+                    start, number = found[-1][0], start + number - found.pop()[0]
+                found.append((start, start + number - 1))
         return found
+
+    def totals(self) -> tuple[int, int]:
+        """How many messages live, and the octets of their contents."""
+        count = content_bytes = 0
+        for first, last in self._unsettled():
+            cut, low, high = self._within(first, last)
+            count += sum(self._counts[low:high]) + sum(entry.number for entry in cut)
+            content_bytes += sum(self._content_bytes[low:high]) + sum(entry.content_bytes for entry in cut)
+        return count, content_bytes
 
     def in_segment(self, first: int, end: int) -> dict[int, int]:
         """The places in first..end-1 of the log that have entries, with the sizes of the records there."""
@@ -205,6 +216,46 @@ class Places:
         return self
 
     # -- within ----------------------------------------------------------------------------------------------
+
+    def _unsettled(self) -> list[tuple[int, int]]:
+        return self.settled.missing(self.floor, self.end - 1)
+
+    def _within(self, first: int, last: int) -> tuple[list[Entry], int, int]:
+        """The entries of first..last: those that reach beyond, cut, and the indexes from and to which they do not."""
+        firsts, counts = self._firsts, self._counts
+        low = bisect_left(firsts, first, self._start)
+        high = bisect_right(firsts, last, low)
+        cut = []
+        if low > self._start and firsts[low - 1] + counts[low - 1] > first:
+            before = self._entry(low - 1)
+            cut.append(before.cut(first, min(before.first + before.number, last + 1)))
+        if high > low and firsts[high - 1] + counts[high - 1] > last + 1:
+            high -= 1
+            cut.append(self._entry(high).cut(firsts[high], last + 1))
+        return cut, low, high
+
+    def _unbroken(self, low: int, high: int) -> bool:
+        """There are entries low..high-1, and they follow each other without a gap."""
+        if low >= high:
+            return False
+        return self._firsts[high - 1] + self._counts[high - 1] - self._firsts[low] == sum(self._counts[low:high])
+
+    def _tell(self, first: int, last: int, segments: Segments, sign: int) -> None:
+        """Tell the segments that first..last, as far as there are entries, live (1) or no longer do (-1).
+
+        A queue of millions may be purged at once, so what lies in one segment is summed up in one go.
+        """
+        cut, index, high = self._within(first, last)
+        for entry in cut:
+            segments.at(entry.place).lose(-sign * entry.number, -sign * entry.content_bytes)
+        places, firsts, counts, content_bytes = self._places, self._firsts, self._counts, self._content_bytes
+        while index < high:
+            segment = segments.at(places[index])
+            stop = index + 1
+            if stop < high and firsts[index] >= self._sorted_from:
+                stop = bisect_left(places, segment.end, stop, high)
+            segment.lose(-sign * sum(counts[index:stop]), -sign * sum(content_bytes[index:stop]))
+            index = stop
 
     def _entries(self, first: int, last: int) -> Iterator[Entry]:
         """What entries there are of first..last, settled or not, cut to these ends."""

@@ -31,9 +31,9 @@ from array import array
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, chain
 from struct import Struct
-from typing import NamedTuple
 from zlib import crc32
 
+from menura.core.ports import Published
 from menura.store.errors import StoreError
 
 PUBLISHED, COPIED, SETTLED, DELIVERED, NOTED = 1, 2, 3, 4, 5
@@ -52,25 +52,6 @@ _CHECKED_PART = Struct("<IQQBI")
 _MARK_AND_SUM = Struct("<4sI")
 _LENGTH = Struct("<H")
 _SWAP = sys.byteorder == "big"
-
-
-class Published(NamedTuple):
-    """Messages that took the same route at the same time: packed contents and, per queue id, the position of the
-    first of them there."""
-
-    queues: Sequence[tuple[int, int]]
-    exchange: str
-    keys: tuple[str, ...]
-    contents: Sequence[bytes]
-    at_ms: int = 0
-
-
-class Settled(NamedTuple):
-    """Messages first .. last of a queue have left it for good."""
-
-    queue: int
-    first: int
-    last: int
 
 
 # -- to octets ---------------------------------------------------------------------------------------------------

@@ -109,30 +109,22 @@ def read(disk: Disk, path: str, offset: int, size_bytes: int) -> bytes:
         raise explained(error, path) from error
 
 
-class Stretch(NamedTuple):
-    """Octets start..end-1 of a segment's data: a valid record, or none."""
-
-    valid: bool
-    start: int
-    end: int
-
-
-def stretches(data: bytes, first: int, salt: int) -> Iterator[Stretch]:
-    """A segment's records and the holes between them, from its first record on."""
+def stretches(data: bytes, first: int, salt: int) -> Iterator[tuple[bool, int, int]]:
+    """A segment's octets from its first record on: (True, start, end) of a record, (False, start, end) of a hole."""
     view = memoryview(data)
     size = len(data)
     start = HEADER_BYTES
     while start < size:
         end = records.record_end(data, view, start, first + start, salt)
         if end:
-            yield Stretch(True, start, end)
+            yield True, start, end
         else:
             end = data.find(records.MARK, start + 1)
             while end >= 0 and not records.record_end(data, view, end, first + end, salt):
                 end = data.find(records.MARK, end + 1)
             if end < 0:
                 end = size
-            yield Stretch(False, start, end)
+            yield False, start, end
         start = end
 
 
@@ -210,6 +202,9 @@ class Recovery:
                         places = queues[queue] = Places()
                     places.add(first, count, place, skip, end - start, content_bytes)
                 segment.messages += count * queue_count
+                segment.content_bytes += content_bytes * queue_count
+                if not skip:
+                    segment.record_bytes += end - start
                 skip += count
                 continue
             numbers = records.decode_numbers(data, part, part_end)

@@ -28,6 +28,11 @@ def repeat(recovery: Recovery, log: Log, queues: dict[int, Places], marks: Marks
         if payload not in done:
             done.add(payload)
             _repeat_record(payload, log, queues, marks)
+    for queue, places in queues.items():
+        # Its mark may lie in a segment that goes, whose messages were copied forward: the crash may have cost just
+        # the repeated mark.
+        if places.delivered > places.floor:
+            marks.deliver(queue, places.delivered)
     recovery.noted.add(recovery.certain, recovery.end - 1)
     recovery.noted.forget_below(recovery.segments[0].first if recovery.segments else recovery.end)
     log.append(records.NOTED, records.numbers_to_bytes(recovery.noted.flat()))
@@ -49,10 +54,12 @@ def _repeat_record(payload: bytes, log: Log, queues: dict[int, Places], marks: M
     if not found:
         return
     place, size = log.append_payload(payload)
+    segment = log.segments[-1]
+    segment.record_bytes += size
     skip = 0
     for messages in found:
-        log.segments[-1].messages += messages.count * len(messages.queues)
+        content_bytes = messages.size_bytes(0, messages.count)
+        segment.hold(messages.count * len(messages.queues), content_bytes * len(messages.queues))
         for queue, first in messages.queues:
-            entry = Entry(first, messages.count, place, skip, size, messages.size_bytes(0, messages.count))
-            queues[queue].move([entry], log.segments)
+            queues[queue].move([Entry(first, messages.count, place, skip, size, content_bytes)], log.segments)
         skip += messages.count

@@ -29,24 +29,39 @@ _HEADER = Struct("<8sHHIQ")
 _SUM = Struct("<II")
 _COPY_BYTES = _HEADER.size + _SUM.size
 HEADER_BYTES = 2 * _COPY_BYTES
+# What a message weighs besides its content, for comparing: even an empty one does.
+_MESSAGE_BYTES = 16
 _NAME = re.compile(r"(\d{20})\.log")
 
 
 class Segment:
     """One file: positions `first` to `end`.
 
-    `messages` counts what its records put into queues, once per queue; `live` counts those of them that are still
-    there and have no later place.
+    `messages` counts what its records put into queues, once per queue, and `content_bytes` adds up their sizes;
+    `live` and `live_content_bytes` do so for those that are still there and have no later place. `record_bytes` is
+    what the records with messages take, marks not counted.
     """
 
-    __slots__ = ("end", "first", "flags", "live", "messages")
+    __slots__ = (
+        "content_bytes", "end", "first", "flags", "live", "live_content_bytes", "messages", "record_bytes",
+    )  # fmt: skip
 
     def __init__(self, first: int, end: int, flags: int = 0) -> None:
         self.first = first
         self.end = end
         self.flags = flags
-        self.live = 0
-        self.messages = 0
+        self.live = self.live_content_bytes = 0
+        self.messages = self.content_bytes = self.record_bytes = 0
+
+    def hold(self, messages: int, content_bytes: int) -> None:
+        """A record in it has messages that may come to live here."""
+        self.messages += messages
+        self.content_bytes += content_bytes
+
+    def lose(self, messages: int, content_bytes: int) -> None:
+        """So many live no longer."""
+        self.live -= messages
+        self.live_content_bytes -= content_bytes
 
     @property
     def name(self) -> str:
@@ -58,8 +73,14 @@ class Segment:
 
     @property
     def live_bytes(self) -> int:
-        """The share of the file that is needed, by number of messages."""
-        return self.size_bytes * self.live // self.messages if self.live else 0
+        """What is needed of its records, about: as much of them as of the messages in them.
+
+        By octets and not by number, or large messages that stay would count for nothing among small ones that go.
+        """
+        if not self.live:
+            return 0
+        live = self.live_content_bytes + _MESSAGE_BYTES * self.live
+        return self.record_bytes * live // (self.content_bytes + _MESSAGE_BYTES * self.messages)
 
 
 class Segments(list[Segment]):

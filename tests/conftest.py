@@ -17,12 +17,12 @@ NAMED_BROKER = "MENURA_TEST_AMQP_URL"
 
 
 @pytest.fixture(scope="session")
-def session_broker() -> Iterator[menura.Broker | None]:
-    """The session's own broker; None if the environment names another one."""
+def session_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[menura.Broker | None]:
+    """The session's own broker, which keeps its data on the disk; None if the environment names another one."""
     if os.environ.get(NAMED_BROKER):
         yield None
         return
-    with menura.Broker() as broker:
+    with menura.Broker(data=str(tmp_path_factory.mktemp("data"))) as broker:
         yield broker
 
 

@@ -135,9 +135,13 @@ class Broker:
     async def start(self) -> Self:
         """Read the data directory, then open the listeners. Raises StoreError and ListenError."""
         self._loop = asyncio.get_running_loop()
-        if self.config.data != IN_MEMORY:
-            await self._open_storage()
         self._tick = Tick(self._loop, self._end_of_tick)
+        if self.config.data != IN_MEMORY:
+            try:
+                await self._open_storage()
+            except BaseException:
+                self._tick.stop()
+                raise
         try:
             for url in self.config.listen:
                 address = Address.parse(url, STANDARD_PORTS)
@@ -155,6 +159,7 @@ class Broker:
             version=__version__,
             sync=config.sync,
             disk_free_bytes_min=config.disk_free_bytes_min,
+            on_certain=self._write_certain,
             on_failure=self._fail,
         )
         self.node = self._new_node()
@@ -165,6 +170,10 @@ class Broker:
         if self.recovered.first:
             self._welcome_guest()
             storage.end_of_tick()
+
+    def _write_certain(self) -> None:
+        """Confirms go out at once: somebody has been waiting for the disk."""
+        self._tick.write_marked()
 
     def _new_node(self) -> Node:
         node = Node(os.urandom, watermark_bytes=self.config.watermark_bytes)

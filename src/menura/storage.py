@@ -14,7 +14,6 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from menura.core.node import Node
@@ -24,6 +23,7 @@ from menura.store.disk import RealDisk
 from menura.store.errors import StoreError, explained
 from menura.store.journal import Journal
 from menura.store.recovery import Progress, Report
+from menura.store.worker import Worker
 
 MARKS_SECONDS_MAX = 0.02
 LOOK_SECONDS = 0.5
@@ -55,17 +55,20 @@ class Storage:
         version: str,
         sync: bool,
         disk_free_bytes_min: int,
+        on_certain: Callable[[], None],
         on_failure: Callable[[str], None],
     ) -> None:
+        """`on_certain` is called when messages have become durable, once those who waited have been told."""
         self.directory = DataDirectory(path, version=version)
         self.sync = sync
         self.problem: str | None = None
         """What is wrong with the disk now, if anything: confirms wait, or publishers do."""
         self._free_bytes_min = disk_free_bytes_min
+        self._on_certain = on_certain
         self._on_failure = on_failure
         self._failed = False
         self._disk = RealDisk()
-        self._threads: list[ThreadPoolExecutor] = []
+        self._workers: list[Worker] = []
         self._marks_timer: asyncio.TimerHandle | None = None
         self._look_timer: asyncio.TimerHandle | None = None
         self._copying = False
@@ -77,19 +80,19 @@ class Storage:
         self._loop = asyncio.get_running_loop()
         self._node = node
         call_back = self._loop.call_soon_threadsafe
-        self._threads = [ThreadPoolExecutor(1, f"menura-{name}") for name in ("catalog", "journal")]
-        catalog_thread, journal_thread = self._threads
         self.directory.open()
+        self._workers = [Worker(f"menura-{name}") for name in ("catalog", "journal")]
+        catalog_worker, journal_worker = self._workers
         try:
             self.catalog = Catalog(
-                self.directory.catalog, run_in_worker=catalog_thread.submit, call_back=call_back, sync=self.sync
+                self.directory.catalog, run_in_worker=catalog_worker.run, call_back=call_back, sync=self.sync
             )
             definitions = await asyncio.to_thread(self.catalog.open)
             try:
                 self.journal = Journal(
                     self._disk,
                     os.fspath(self.directory.journal),
-                    run_in_worker=journal_thread.submit,
+                    run_in_worker=journal_worker.run,
                     call_back=call_back,
                     sync=self.sync,
                 )
@@ -128,8 +131,8 @@ class Storage:
             self._release()
 
     def _release(self) -> None:
-        for thread in self._threads:
-            thread.shutdown()
+        for worker in self._workers:
+            worker.close()
         self.directory.close()
 
     # -- writing ---------------------------------------------------------------------------------------------
@@ -150,6 +153,7 @@ class Storage:
 
     def _durable(self, position: int) -> None:
         self._tell_durable(position)
+        self._on_certain()
         if self._copying:
             self._copy()
             self.journal.flush()

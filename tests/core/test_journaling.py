@@ -1,222 +1,411 @@
-"""What virtual hosts and queues write into the journal: enough to know, after a crash, what was in each queue."""
+"""What virtual hosts and queues write into the journal: enough to have, after a restart, each queue as it was."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
-from tests.core.domain import Receiver, a_vhost, consume, message, number_of, numbered, publish, run_of
+from tests.core.domain import Receiver, a_vhost, consume, message, numbered, numbers_of, publish, run_of
+from tests.core.kept import Kept, NotedJournal, live, messages_in
 
 from menura.core import fields
 from menura.core.content import pack
-from menura.core.ports import Deleted, Published, Settled
+from menura.core.keeping import Keeper
+from menura.core.memory import MemoryAccount
+from menura.core.ports import Held, Published, Settled
 from menura.core.properties import Properties
 from menura.core.queue import Queue
 from menura.core.routing import Route
-from menura.core.run import Run
-from menura.core.vhost import VHost
-from menura.store.memory import MemoryJournal
-
-
-def records(journal: MemoryJournal) -> list[Any]:
-    journal.flush()
-    return [record for _, _, record in journal.replay()]
-
-
-def replayed(journal: MemoryJournal) -> dict[str, dict[int, int]]:
-    """By queue, the messages that survive: position to number. As plain as a recovery can be."""
-    queues: dict[str, dict[int, int]] = {}
-    for record in records(journal):
-        if isinstance(record, Published):
-            for name, first in record.queues:
-                positions = range(first, first + len(record.contents))
-                queues.setdefault(name, {}).update(zip(positions, map(number_of, record.contents), strict=True))
-        elif isinstance(record, Deleted):
-            queues.pop(record.queue, None)
-        else:
-            for position in range(record.first, record.last + 1):
-                queues.get(record.queue, {}).pop(position, None)
-    return {name: held for name, held in queues.items() if held}
-
-
-class JournalAsTheTruth(RuleBasedStateMachine):
-    """Whatever was done, the journal names exactly the persistent messages that durable queues hold, each at its
-    place."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.journal = MemoryJournal()
-        self.vhost = a_vhost(journal=self.journal)
-        for name, durable in (("a", True), ("b", True), ("t", False)):
-            self.vhost.bind("amq.fanout", self.vhost.declare_queue(name, durable=durable), "", {})
-        self.number = 0
-        self.persistent: dict[int, bool] = {}
-        self.held: list[tuple[Queue, int, Run]] = []
-        self.positions: dict[str, list[int]] = {"a": [], "b": [], "t": []}  # all ever published, in order
-        self.gone: dict[str, set[int]] = {"a": set(), "b": set(), "t": set()}
-
-    @rule(where=st.sampled_from(["a", "b", "t", "all"]), count=st.integers(1, 8), persistent=st.booleans())
-    def publish(self, where: str, count: int, persistent: bool) -> None:
-        numbers = list(range(self.number, self.number + count))
-        self.number += count
-        self.persistent |= dict.fromkeys(numbers, persistent)
-        exchange, key = ("amq.fanout", "") if where == "all" else ("", where)
-        publish(self.vhost, exchange, key, numbers, persistent)
-        for name in ("a", "b", "t"):
-            if where in (name, "all"):
-                self.positions[name] += numbers
-
-    @rule(name=st.sampled_from(["a", "b", "t"]), count=st.integers(1, 10))
-    def take(self, name: str, count: int) -> None:
-        queue = self.vhost.queues[name]
-        if queue.ready_count:
-            position, run, _ = queue.take(count)
-            self.held.append((queue, position, run))
-
-    @precondition(lambda self: self.held)
-    @rule(data=st.data(), accept=st.booleans())
-    def settle_or_give_back(self, data: st.DataObject, accept: bool) -> None:
-        queue, position, run = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))
-        if accept:
-            queue.settle(position, run)
-            self.gone[queue.name] |= set(range(position, position + len(run)))
-        else:
-            queue.requeue(position, run)
-
-    @rule(name=st.sampled_from(["a", "b", "t"]))
-    def purge(self, name: str) -> None:
-        queue = self.vhost.queues[name]
-        queue.purge()
-        kept = {at for each, first, run in self.held if each is queue for at in range(first, first + len(run))}
-        self.gone[name] = set(range(len(self.positions[name]))) - kept
-
-    def teardown(self) -> None:
-        expected = {
-            name: {
-                position: number
-                for position, number in enumerate(self.positions[name])
-                if self.persistent[number] and position not in self.gone[name]
-            }
-            for name in ("a", "b")
-        }
-        assert replayed(self.journal) == {name: held for name, held in expected.items() if held}
-
-
-TestJournalAsTheTruth: Any = JournalAsTheTruth.TestCase
-TestJournalAsTheTruth.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
+from menura.store.memory import MemoryCatalog, MemoryJournal
 
 
 @pytest.fixture
-def journal() -> MemoryJournal:
-    return MemoryJournal()
-
-
-@pytest.fixture
-def vhost(journal: MemoryJournal) -> VHost:
-    vhost = a_vhost(journal=journal)
+def kept() -> Kept:
+    kept = live()
     for name, durable in (("durable", True), ("other", True), ("transient", False)):
-        vhost.bind("amq.fanout", vhost.declare_queue(name, durable=durable), "", {})
-    return vhost
+        kept.vhost.bind("amq.fanout", kept.vhost.declare_queue(name, durable=durable), "", {})
+    return kept
 
 
-def test_a_message_is_written_once_however_many_durable_queues_it_goes_to(vhost: VHost, journal: MemoryJournal) -> None:
-    publish(vhost, "", "durable", [0], persistent=True)
-    publish(vhost, "amq.fanout", "k", [1, 2], persistent=True)
-    assert records(journal) == [
-        Published("", ("durable",), (message(0),), (("durable", 0),)),
-        Published("amq.fanout", ("k",), (message(1), message(2)), (("durable", 1), ("other", 0))),
+def notes(kept: Kept) -> list[object]:
+    assert isinstance(kept.journal, NotedJournal)
+    return kept.journal.notes
+
+
+def ids(kept: Kept) -> tuple[int, int]:
+    return kept.vhost.queues["durable"].id, kept.vhost.queues["other"].id
+
+
+def redeliveries(queue: Queue) -> Iterator[tuple[int, bool]]:
+    """Take everything, one by one."""
+    while queue.ready_count:
+        position, run, redelivered = queue.take(1)
+        yield numbers_of(run)[0], redelivered
+        queue.settle(position, run)
+
+
+# -- what is written -----------------------------------------------------------------------------------------
+
+
+def test_a_message_is_written_once_however_many_durable_queues_it_goes_to(kept: Kept) -> None:
+    durable, other = ids(kept)
+    publish(kept.vhost, "", "durable", [0], persistent=True)
+    publish(kept.vhost, "amq.fanout", "k", [1, 2], persistent=True)
+    assert notes(kept) == [
+        (Published([(durable, 0)], "", ("durable",), [message(0)]),),
+        (Published([(durable, 1), (other, 0)], "amq.fanout", ("k",), [message(1), message(2)]),),
     ]
 
 
 @pytest.mark.parametrize(("key", "persistent"), [("durable", False), ("transient", True), ("transient", False)])
-def test_nothing_is_written_unless_both_message_and_queue_are_to_last(
-    vhost: VHost, journal: MemoryJournal, key: str, persistent: bool
-) -> None:
-    publish(vhost, "", key, [1], persistent)
-    queue = vhost.queues[key]
-    position, run, _ = queue.take(1)
-    queue.settle(position, run)
-    publish(vhost, "", key, [2], persistent)
-    queue.purge()
-    publish(vhost, "", "nowhere", [3], persistent=True)
-    assert records(journal) == []
-
-
-def test_further_keys_are_written_too(vhost: VHost, journal: MemoryJournal) -> None:
-    route = Route("", "durable", ("other", "nowhere"))
-    vhost.publish(route, numbered(route, [1], persistent=True))
-    [record] = records(journal)
-    assert record.keys == ("durable", "other", "nowhere")
-    assert sorted(record.queues) == [("durable", 0), ("other", 0)]
-
-
-def test_a_transient_message_takes_a_position_too(vhost: VHost, journal: MemoryJournal) -> None:
-    publish(vhost, "", "durable", range(3))
-    publish(vhost, "", "durable", [3], persistent=True)
-    assert records(journal) == [Published("", ("durable",), (message(3),), (("durable", 3),))]
-
-
-def test_a_settled_range_is_one_record(vhost: VHost, journal: MemoryJournal) -> None:
-    publish(vhost, "", "durable", range(1000), persistent=True)
-    queue = vhost.queues["durable"]
-    position, run, _ = queue.take(1000)
-    queue.settle(position, run)
-    assert records(journal)[1:] == [Settled("durable", 0, 999)]
-
-
-def test_a_message_given_back_is_not_settled(vhost: VHost, journal: MemoryJournal) -> None:
-    publish(vhost, "", "durable", [0], persistent=True)
-    queue = vhost.queues["durable"]
-    queue.requeue(*queue.take(1)[:2])
-    assert len(records(journal)) == 1
+def test_nothing_is_written_unless_both_message_and_queue_are_to_last(kept: Kept, key: str, persistent: bool) -> None:
+    publish(kept.vhost, "", key, [1], persistent)
+    queue = kept.vhost.queues[key]
     queue.settle(*queue.take(1)[:2])
-    assert records(journal)[1:] == [Settled("durable", 0, 0)]
+    consumer = consume(queue, settles=False)
+    publish(kept.vhost, "", key, [2], persistent)
+    queue.unsubscribe(consumer)
+    publish(kept.vhost, "", key, [3], persistent)
+    queue.purge()
+    publish(kept.vhost, "", "nowhere", [4], persistent=True)
+    assert notes(kept) == []
+    assert kept.journal.queues() == []
 
 
-def test_what_needs_no_settling_is_settled_when_it_is_sent(vhost: VHost, journal: MemoryJournal) -> None:
-    consume(vhost.queues["durable"], Receiver(), settles=False)
-    publish(vhost, "", "durable", range(5), persistent=True)
-    vhost.dispatch()
-    assert replayed(journal) == {}
+def test_further_keys_are_written_too(kept: Kept) -> None:
+    route = Route("", "durable", ("other", "nowhere"))
+    kept.vhost.publish(route, numbered(route, [1], persistent=True))
+    [[record]] = notes(kept)
+    assert record.keys == ("durable", "other", "nowhere")
+    assert sorted(record.queues) == sorted((id, 0) for id in ids(kept))
 
 
-def test_purging_settles_what_waited(vhost: VHost, journal: MemoryJournal) -> None:
-    publish(vhost, "", "durable", range(5), persistent=True)
-    publish(vhost, "", "durable", [5, 6])
-    publish(vhost, "", "durable", [7], persistent=True)
-    queue = vhost.queues["durable"]
+def test_further_keys_lead_nowhere_after_a_restart_but_are_still_known(kept: Kept) -> None:
+    route = Route("", "durable", ("other",))
+    kept.vhost.publish(route, numbered(route, [1], persistent=True))
+    _, run, _ = kept.next_life().vhost.queues["durable"].take(1)
+    assert (run.route.exchange, run.route.key, run.route.further_keys) == ("", "durable", ("other",))
+
+
+def test_a_transient_message_takes_a_position_too(kept: Kept) -> None:
+    publish(kept.vhost, "", "durable", range(3))
+    publish(kept.vhost, "", "durable", [3], persistent=True)
+    assert kept.messages(kept.vhost.queues["durable"]) == {3: 3}
+
+
+def test_a_settled_range_is_settled_at_once(kept: Kept) -> None:
+    publish(kept.vhost, "", "durable", range(1000), persistent=True)
+    queue = kept.vhost.queues["durable"]
+    queue.settle(*queue.take(1000)[:2])
+    assert notes(kept)[1:] == [Settled(queue.id, 0, 999)]
+
+
+def test_a_message_given_back_is_not_settled(kept: Kept) -> None:
+    publish(kept.vhost, "", "durable", [0], persistent=True)
+    queue = kept.vhost.queues["durable"]
+    queue.requeue(*queue.take(1)[:2])
+    assert len(notes(kept)) == 1
+    queue.settle(*queue.take(1)[:2])
+    assert notes(kept)[1:] == [Settled(queue.id, 0, 0)]
+
+
+@pytest.mark.parametrize("waiting", [True, False])
+def test_what_needs_no_settling_is_settled_when_it_is_sent(kept: Kept, waiting: bool) -> None:
+    queue, receiver = kept.vhost.queues["durable"], Receiver()
+    if waiting:
+        publish(kept.vhost, "", "durable", range(5), persistent=True)
+    consume(queue, receiver, settles=False)
+    if not waiting:
+        publish(kept.vhost, "", "durable", range(5), persistent=True)
+    kept.vhost.dispatch()
+    assert receiver.numbers() == [0, 1, 2, 3, 4]
+    assert notes(kept)[1:] == [Settled(queue.id, 0, 4)]
+    assert kept.messages(queue) == {}
+
+
+def test_purging_settles_what_waited(kept: Kept) -> None:
+    publish(kept.vhost, "", "durable", range(5), persistent=True)
+    publish(kept.vhost, "", "durable", [5, 6])
+    publish(kept.vhost, "", "durable", [7], persistent=True)
+    queue = kept.vhost.queues["durable"]
     queue.take(2)
     queue.purge()
-    assert replayed(journal) == {"durable": {0: 0, 1: 1}}
+    assert kept.messages(queue) == {0: 0, 1: 1}
 
 
-def test_nothing_of_a_deleted_queue_is_left(vhost: VHost, journal: MemoryJournal) -> None:
-    publish(vhost, "", "durable", range(5), persistent=True)
-    queue = vhost.queues["durable"]
-    position, run, _ = queue.take(2)
-    vhost.remove_queue(queue)
-    queue.settle(position, run)
-    vhost.declare_queue("durable", durable=True)
-    publish(vhost, "", "durable", [9], persistent=True)
-    assert replayed(journal) == {"durable": {0: 9}}
-
-
-def test_messages_routed_by_headers_are_written_for_the_queues_they_went_to(
-    vhost: VHost, journal: MemoryJournal
-) -> None:
-    vhost.bind("amq.headers", vhost.queues["durable"], "", {"n": fields.encode_value(1)})
+def test_messages_routed_by_headers_are_written_for_the_queues_they_went_to(kept: Kept) -> None:
+    queue = kept.vhost.queues["durable"]
+    kept.vhost.bind("amq.headers", queue, "", {"n": fields.encode_value(1)})
     contents = [pack(Properties(headers={"n": n}).encode(), b"") for n in (1, 2)]
     route = Route("amq.headers", "")
-    vhost.publish(route, run_of(route, contents, persistent=True))
-    assert records(journal) == [Published("amq.headers", ("",), (contents[0],), (("durable", 0),))]
+    kept.vhost.publish(route, run_of(route, contents, persistent=True))
+    assert notes(kept) == [(Published([(queue.id, 0)], "amq.headers", ("",), [contents[0]]),)]
 
 
-def test_records_name_their_virtual_host(journal: MemoryJournal) -> None:
-    vhost = a_vhost(journal=journal)
-    vhost.declare_queue("q", durable=True)
-    publish(vhost, "", "q", [1], persistent=True)
-    journal.flush()
-    assert [name for _, name, _ in journal.replay()] == ["/"]
+# -- deleted queues ------------------------------------------------------------------------------------------
+
+
+def test_a_deleted_queue_keeps_its_messages_until_the_deletion_is_certain(kept: Kept) -> None:
+    """Or a crash in between would bring back an empty queue."""
+    publish(kept.vhost, "", "durable", range(5), persistent=True)
+    kept.flush()
+    queue = kept.vhost.queues["durable"]
+    position, run, _ = queue.take(2)
+    another = queue.take(1)
+    kept.vhost.remove_queue(queue)
+    queue.settle(position, run)
+    queue.requeue(*another[:2])
+    kept.journal.flush()
+    assert kept.messages(queue) == {number: number for number in range(5)}
+    kept.catalog.flush()
+    assert kept.journal.queues() == []
+    assert kept.node.memory.used_bytes == 0
+
+
+def test_a_queue_of_the_same_name_is_another_queue(kept: Kept) -> None:
+    publish(kept.vhost, "", "durable", range(5), persistent=True)
+    queue = kept.vhost.queues["durable"]
+    position, run, _ = queue.take(2)
+    kept.vhost.remove_queue(queue)
+    again = kept.vhost.declare_queue("durable", durable=True)
+    publish(kept.vhost, "", "durable", [9], persistent=True)
+    queue.settle(position, run)
+    kept.flush()
+    assert again.id != queue.id
+    assert kept.messages(again) == {0: 9}
+    assert list(redeliveries(kept.next_life().vhost.queues["durable"])) == [(9, False)]
+
+
+def test_each_deletion_waits_for_its_own_certainty(kept: Kept) -> None:
+    publish(kept.vhost, "amq.fanout", "", [1], persistent=True)
+    _, other = ids(kept)
+    kept.vhost.remove_queue(kept.vhost.queues["durable"])
+    number = kept.catalog.changed
+    kept.vhost.remove_queue(kept.vhost.queues["other"])
+    kept.catalog.on_committed(number)
+    assert kept.journal.queues() == [other]
+    kept.catalog.flush()
+    assert kept.journal.queues() == []
+
+
+def test_messages_of_queues_that_are_not_defined_are_forgotten_at_the_start(kept: Kept) -> None:
+    publish(kept.vhost, "amq.fanout", "", [1], persistent=True)
+    durable, _ = ids(kept)
+    del kept.catalog.changes[kept.catalog.changes.index((True, kept.vhost.queues["other"].definition)) :]
+    kept.next_life()
+    assert kept.journal.queues() == [durable]
+
+
+# -- transactions --------------------------------------------------------------------------------------------
+
+
+def test_what_is_done_together_is_one_append_in_its_order(kept: Kept) -> None:
+    assert kept.node.keeper is not None
+    durable, other = kept.vhost.queues["durable"], kept.vhost.queues["other"]
+    publish(kept.vhost, "", "durable", [0, 1], persistent=True)
+    position, run, _ = durable.take(2)
+    with kept.node.keeper.together():
+        publish(kept.vhost, "", "other", [2], persistent=True)
+        durable.settle(position, run)
+        publish(kept.vhost, "", "durable", [3], persistent=True)
+        publish(kept.vhost, "", "transient", [4], persistent=True)
+        assert len(notes(kept)) == 1
+    assert notes(kept)[1:] == [
+        (
+            Published([(other.id, 0)], "", ("other",), [message(2)]),
+            Settled(durable.id, 0, 1),
+            Published([(durable.id, 2)], "", ("durable",), [message(3)]),
+        )
+    ]
+
+
+def test_messages_on_one_route_are_each_written_once_together(kept: Kept) -> None:
+    """They are put together in the queue while the parts are still being gathered."""
+    assert kept.node.keeper is not None
+    queue = kept.vhost.queues["durable"]
+    route = Route("", "durable")
+    with kept.node.keeper.together():
+        for number in range(3):
+            kept.vhost.publish(route, numbered(route, [number], persistent=True))
+    [parts] = notes(kept)
+    assert parts == tuple(Published([(queue.id, number)], "", ("durable",), [message(number)]) for number in range(3))
+    assert list(redeliveries(kept.next_life().vhost.queues["durable"])) == [(0, False), (1, False), (2, False)]
+
+
+def test_what_is_done_together_and_sent_at_once_is_settled_behind_its_publish(kept: Kept) -> None:
+    assert kept.node.keeper is not None
+    queue, receiver = kept.vhost.queues["durable"], Receiver()
+    consume(queue, receiver, settles=False)
+    with kept.node.keeper.together():
+        publish(kept.vhost, "", "durable", [0], persistent=True)
+    assert receiver.numbers() == [0]
+    [[first, second]] = notes(kept)
+    assert isinstance(first, Published)
+    assert second == Settled(queue.id, 0, 0)
+    assert kept.messages(queue) == {}
+
+
+def test_nothing_done_together_writes_nothing(kept: Kept) -> None:
+    assert kept.node.keeper is not None
+    before = kept.journal.appended
+    with kept.node.keeper.together():
+        publish(kept.vhost, "", "transient", [4], persistent=True)
+    assert (notes(kept), kept.journal.appended) == ([], before)
+
+
+def test_what_was_done_before_something_went_wrong_is_written(kept: Kept) -> None:
+    """The messages are in their queues, so they are in the journal."""
+    assert kept.node.keeper is not None
+    with suppress(ZeroDivisionError), kept.node.keeper.together():
+        publish(kept.vhost, "", "durable", [0], persistent=True)
+        raise ZeroDivisionError
+    assert kept.messages(kept.vhost.queues["durable"]) == {0: 0}
+    publish(kept.vhost, "", "durable", [1], persistent=True)
+    assert len(notes(kept)) == 2
+
+
+# -- what is found -------------------------------------------------------------------------------------------
+
+
+def test_after_a_restart_just_what_was_handed_out_is_redelivered(kept: Kept) -> None:
+    publish(kept.vhost, "", "durable", range(6), persistent=True)
+    queue = kept.vhost.queues["durable"]
+    queue.settle(*queue.take(1)[:2])
+    queue.take(1)
+    queue.requeue(*queue.take(1)[:2])
+    again = kept.next_life().vhost.queues["durable"]
+    assert (again.ready_count, again.unsettled_count) == (5, 0)
+    assert list(redeliveries(again)) == [(1, True), (2, True), (3, False), (4, False), (5, False)]
+
+
+def test_what_was_passed_on_without_waiting_is_redelivered_after_a_restart(kept: Kept) -> None:
+    consume(kept.vhost.queues["durable"], prefetch=2)
+    for number in range(4):
+        publish(kept.vhost, "", "durable", [number], persistent=True)
+    again = kept.next_life().vhost.queues["durable"]
+    assert list(redeliveries(again)) == [(0, True), (1, True), (2, False), (3, False)]
+
+
+def test_positions_go_on_after_a_restart(kept: Kept) -> None:
+    publish(kept.vhost, "", "durable", range(3), persistent=True)
+    queue = kept.vhost.queues["durable"]
+    queue.settle(*queue.take(3)[:2])
+    again = kept.next_life()
+    publish(again.vhost, "", "durable", [7], persistent=True)
+    assert again.messages(again.vhost.queues["durable"]) == {3: 7}
+
+
+GAPS = [(2, 4), (7, 7), (9, 15)]
+
+
+@pytest.mark.parametrize("delivered", [0, 1, 2, 3, 5, 6, 8, 9, 12, 16, 20])
+def test_a_queue_recovers_what_is_there_with_the_mark_anywhere(delivered: int) -> None:
+    journal = MemoryJournal()
+    positions = [position for first, last in GAPS for position in range(first, last + 1)]
+    for position in positions:
+        journal.append(Published([(1, position)], "x", ("k",), [message(position, padding=position)]))
+    if delivered:
+        journal.delivered(1, delivered)
+    memory = MemoryAccount()
+    queue = Queue(a_vhost(keeper=Keeper(MemoryCatalog(), journal, memory)), "q", id=1, durable=True)
+    held = journal.held(1)
+    assert held == Held(GAPS, 11, sum(len(message(each, each)) for each in positions), max(16, delivered), delivered)
+    queue.recover(held)
+    assert (queue.ready_count, queue.ready_bytes, queue.next_position) == (11, held.size_bytes, held.next_position)
+    found = []
+    while queue.ready_count:
+        position, run, redelivered = queue.take(2)
+        found += [(position + offset, number, redelivered) for offset, number in enumerate(numbers_of(run))]
+        queue.settle(position, run)
+    assert found == [(position, position, position < delivered) for position in positions]
+    assert (queue.ready_bytes, queue.unsettled_count, queue.vhost.memory.used_bytes) == (0, 0, 0)
+    assert messages_in(journal, 1) == {}
+
+
+def test_a_queue_of_which_the_journal_has_nothing_begins_empty() -> None:
+    queue = Queue(a_vhost(keeper=Keeper(MemoryCatalog(), MemoryJournal(), MemoryAccount())), "q", id=1, durable=True)
+    queue.recover(Held([], 0, 0, 5, 3))
+    assert (queue.ready_count, queue.next_position, queue.take(1)) == (0, 5, None)
+    assert queue.vhost.memory.used_bytes == 0
+
+
+# -- the disk behind -----------------------------------------------------------------------------------------
+
+
+def test_what_is_not_durable_yet_weighs_on_the_memory(kept: Kept) -> None:
+    assert kept.node.keeper is not None
+    publish(kept.vhost, "", "durable", range(5), persistent=True)
+    held_bytes = kept.node.memory.used_bytes
+    kept.node.keeper.weigh()
+    kept.node.keeper.weigh()
+    assert kept.node.memory.used_bytes == held_bytes + kept.journal.appended
+    kept.journal.flush()
+    assert kept.node.memory.used_bytes == held_bytes
+
+
+def test_the_disk_is_behind_when_too_much_is_not_durable(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert kept.node.keeper is not None
+    publish(kept.vhost, "", "durable", [0, 1, 2], persistent=True)
+    for behind_bytes, behind in ((kept.journal.appended, False), (kept.journal.appended - 1, True)):
+        monkeypatch.setattr("menura.core.keeping.BEHIND_BYTES", behind_bytes)
+        kept.node.keeper.weigh()
+        assert kept.node.keeper.behind is behind
+    kept.journal.flush()
+    assert not kept.node.keeper.behind
+
+
+def test_what_the_journal_writes_by_itself_is_nobodys_weight(kept: Kept) -> None:
+    assert kept.node.keeper is not None
+    publish(kept.vhost, "", "durable", [0], persistent=True)
+    held_bytes = kept.node.memory.used_bytes
+    kept.journal.appended += 1000
+    kept.journal.flush()
+    kept.node.keeper.weigh()
+    assert kept.node.memory.used_bytes == held_bytes
+
+
+class Sleeper:
+    def __init__(self, keeper: Keeper) -> None:
+        self.keeper = keeper
+        self.woken = 0
+
+    def wake(self) -> None:
+        self.woken += 1
+
+
+def test_who_waits_is_woken_once_by_whatever_becomes_certain(kept: Kept) -> None:
+    keeper = kept.node.keeper
+    assert keeper is not None
+    kept.flush()
+    sleeper = Sleeper(keeper)
+    for flush in (kept.catalog.flush, kept.journal.flush):
+        kept.vhost.declare_queue(f"q{sleeper.woken}", durable=True)
+        publish(kept.vhost, "", "durable", [0], persistent=True)
+        before = sleeper.woken
+        keeper.wait(sleeper)
+        keeper.wait(sleeper)
+        assert sleeper.woken == before
+        flush()
+        assert sleeper.woken == before + 1
+        kept.flush()
+        assert sleeper.woken == before + 1
+
+
+def test_a_promise_is_of_all_that_was_done_and_of_nothing_more(kept: Kept) -> None:
+    keeper = kept.node.keeper
+    assert keeper is not None
+    kept.flush()
+    assert keeper.fulfilled(keeper.promise())
+    publish(kept.vhost, "", "durable", [0], persistent=True)
+    messages = keeper.promise()
+    kept.vhost.declare_queue("q", durable=True)
+    both = keeper.promise()
+    assert not keeper.fulfilled(messages)
+    kept.journal.flush()
+    assert keeper.fulfilled(messages)
+    assert not keeper.fulfilled(both)
+    publish(kept.vhost, "", "durable", [1], persistent=True)
+    kept.catalog.flush()
+    assert keeper.fulfilled(both)
+    assert not keeper.fulfilled(keeper.promise())

@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from random import Random
 
-CUTS = ("nothing", "everything", "beginning", "sectors", "sectors", "sectors and junk")
+CUTS = ("nothing", "everything", "beginning", "sectors", "sectors and junk", "sectors and junk")
 
 HAPPENINGS = (
     "power cuts with unsynced octets",
@@ -77,9 +77,10 @@ class Node:
             counts["lengths kept without the octets"] += 1
         if how == "sectors and junk":
             for offset, data in sorted(set(written).difference(pieces)):
-                if offset + len(data) <= len(kept):
+                # Beyond the end as well: the length may have come through before the octets.
+                if offset + len(data) <= len(kept) or random.random() < 0.5:
                     counts["sectors of old junk"] += 1
-                    kept[offset : offset + len(data)] = _junk(random, len(data), [*freed, self.seen])
+                    _put(kept, offset, _junk(random, len(data), [*freed, self.seen]))
         return Node(kept)
 
 

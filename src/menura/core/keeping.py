@@ -42,6 +42,10 @@ class Keeper:
     def __init__(self, catalog: Catalog, journal: Journal, memory: MemoryAccount) -> None:
         self.catalog = catalog
         self.journal = journal
+        self.appended = journal.appended
+        """Where the journal ends."""
+        self.behind = False
+        """The disk has so much to do that publishers should wait."""
         self._memory = memory
         self._weighed_bytes = 0
         self._waiting: dict[Waiter, None] = {}
@@ -54,28 +58,20 @@ class Keeper:
 
     def promise(self) -> Promise:
         """All that was done until now."""
-        return Promise(self.catalog.changed, self.journal.appended)
+        return Promise(self.catalog.changed, self.appended)
 
     def fulfilled(self, promise: Promise) -> bool:
         return promise[1] <= self.journal.durable and promise[0] <= self.catalog.committed
-
-    @property
-    def settled(self) -> bool:
-        """Whether all definitions are certain."""
-        return self.catalog.committed >= self.catalog.changed
-
-    @property
-    def behind(self) -> bool:
-        """Whether the disk has so much to do that publishers should wait."""
-        return self.journal.appended - self.journal.durable > BEHIND_BYTES
 
     def wait(self, waiter: Waiter) -> None:
         """Wake it, once, as soon as something more is certain."""
         self._waiting[waiter] = None
 
     def weigh(self) -> None:
-        """Bring the memory account up to date."""
-        unwritten_bytes = self.journal.appended - self.journal.durable
+        """See how far behind the disk is, and charge the memory account; once a turn is enough."""
+        # The journal goes on by itself: what it notes and moves is behind what anybody was promised.
+        unwritten_bytes = max(self.appended - self.journal.durable, 0)
+        self.behind = unwritten_bytes > BEHIND_BYTES
         if unwritten_bytes != self._weighed_bytes:
             self._memory.hold(unwritten_bytes - self._weighed_bytes)
             self._weighed_bytes = unwritten_bytes
@@ -98,7 +94,7 @@ class Keeper:
 
     def append(self, published: Published) -> None:
         if self._gathered is None:
-            self.journal.append(published)
+            self.appended = self.journal.append(published)
         else:
             # Once enqueued, a run's list is its queue's, which may add what comes next to it.
             self._gathered.append(published._replace(contents=tuple(published.contents)))
@@ -118,7 +114,7 @@ class Keeper:
         finally:
             gathered, self._gathered = self._gathered, None
             if gathered:
-                self.journal.append(*gathered)
+                self.appended = self.journal.append(*gathered)
 
     def delete_queue(self, definition: QueueDefinition) -> None:
         """Drop a queue's definition and, once that is certain, its messages."""

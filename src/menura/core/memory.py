@@ -44,13 +44,9 @@ class MemoryAccount:
     def set_watermark(self, watermark_bytes: int) -> None:
         self.watermark_bytes = watermark_bytes
         self._limit = watermark_bytes or float("inf")
-        self._scarce_from = self._limit * _SCARCE_AT
+        # From here on it is time to keep things elsewhere, before anybody has to be blocked.
+        self.scarce_bytes = self._limit * _SCARCE_AT
         self._check()
-
-    @property
-    def scarce(self) -> bool:
-        """Whether it is time to keep things elsewhere, before anybody has to be blocked."""
-        return self.used_bytes > self._scarce_from
 
     def charge(self, run: Run) -> None:
         """Account for a run that one queue has taken in."""

@@ -267,7 +267,7 @@ class Queue:
         return (
             self._paged_count > 0
             or self.ready_bytes - self._paged_bytes > RESIDENT_BYTES_MAX
-            or self.vhost.memory.scarce
+            or self.vhost.memory.used_bytes > self.vhost.memory.scarce_bytes
         )
 
     def _page(self, position: int, run: Run) -> None:

@@ -65,7 +65,7 @@ class Tick:
     def after_read(self) -> None:
         """A read has been handled. What the first of a turn has caused is written at once, as there may be no other."""
         if not self._reads:
-            self._write_marked()
+            self.write_marked()
         self._reads += 1
         if not self._scheduled:
             self._scheduled = True
@@ -77,9 +77,10 @@ class Tick:
         try:
             self._at_end()
         finally:
-            self._write_marked()
+            self.write_marked()
 
-    def _write_marked(self) -> None:
+    def write_marked(self) -> None:
+        """Write for all connections that have been marked, without waiting for the end of the turn."""
         marked, self._marked = self._marked, {}
         for connection in marked:
             connection.write()

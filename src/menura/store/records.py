@@ -29,6 +29,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import accumulate, chain
 from struct import Struct
 from zlib import crc32
@@ -47,6 +48,7 @@ HEAD_BYTES = HEAD.size
 CHECKED_AT = 8
 PAYLOAD_BYTES_MAX = 0xFFFFFFFF
 
+_ONE_MESSAGE = Struct("<QIIHIQQI")
 _CHECKED = Struct("<IQQ")
 _CHECKED_PART = Struct("<IQQBI")
 _MARK_AND_SUM = Struct("<4sI")
@@ -61,6 +63,11 @@ def encode_messages(published: Published) -> tuple[bytes, int]:
     """The body of a PUBLISHED or COPIED part, and how much of it are the messages themselves."""
     queues, exchange, keys, contents, at_ms = published
     names = _names(exchange, keys)
+    if len(contents) == 1 and len(queues) == 1:
+        content = contents[0]
+        size_bytes = len(content)
+        head = _ONE_MESSAGE.pack(at_ms, 1, 1, len(keys), len(names), *queues[0], size_bytes)
+        return b"".join((head, names, content)), size_bytes
     head = MESSAGES.pack(at_ms, len(contents), len(queues), len(keys), len(names))
     if len(queues) == 1:
         places = PAIR.pack(*queues[0])
@@ -97,6 +104,7 @@ def parts_to_bytes(parts: Sequence[tuple[int, bytes]]) -> bytes:
     return b"".join(chain.from_iterable((PART.pack(kind, len(body)), body) for kind, body in parts))
 
 
+@lru_cache(maxsize=1024)
 def _names(exchange: str, keys: tuple[str, ...]) -> bytes:
     encoded = [name.encode() for name in (exchange, *keys)]
     return b"".join(chain.from_iterable((_LENGTH.pack(len(name)), name) for name in encoded))

@@ -33,7 +33,8 @@ class Channel:
 
     __slots__ = (
         "closing", "confirmable", "confirmed", "confirms", "consumers", "content", "ledger", "limit",
-        "number", "prefetch", "published", "queue_name", "reply_token", "session", "transaction", "waiting",
+        "number", "prefetch", "published", "queue_name", "reply_token", "session", "transaction", "unpromised",
+        "waiting",
     )  # fmt: skip
 
     def __init__(self, session: Session, number: int) -> None:
@@ -48,12 +49,12 @@ class Channel:
         self.reply_token: str | None = None
         self.content: Content | None = None
         self.transaction: Transaction | None = None
-        # Publisher confirms: runs are numbered as published; `waiting` holds (what they wait for, number) of
-        # those that are not durable yet, everything up to `confirmable` may be confirmed, up to `confirmed`
-        # has been.
+        # Publisher confirms: runs are numbered as published; `waiting` says which number may be confirmed once what
+        # is durable, everything up to `confirmable` may be confirmed, up to `confirmed` has been.
         self.confirms = False
         self.published = self.confirmable = self.confirmed = 0
-        self.waiting: deque[tuple[Promise | None, int]] = deque()
+        self.waiting: deque[tuple[Promise, int]] = deque()
+        self.unpromised = False  # something was published since that has to be durable first
 
     # -- methods ---------------------------------------------------------------------------------------------
 
@@ -175,25 +176,28 @@ class Channel:
         """The next frames of this channel are a message for `target`."""
         self.content = publishing.Content(target)
 
-    def note_published(self, count: int, promise: Promise | None) -> None:
-        """`count` messages were published; they may be confirmed once the promise, if any, is fulfilled."""
+    def note_published(self, count: int, kept: bool) -> None:
+        """`count` messages were published; `kept`: they may be confirmed once they are on the disk."""
         self.published += count
-        if promise is not None or self.waiting:
-            self.waiting.append((promise, self.published))
-        else:
+        if kept:
+            self.unpromised = True
+        elif not self.unpromised and not self.waiting:
             self.confirmable = self.published
         self.session.confirming[self] = None
 
     def due_confirm(self) -> bytes:
         """The frame that confirms what may be confirmed, if anything."""
-        keeper = self.session.node.keeper
         waiting = self.waiting
-        while waiting and keeper is not None:
-            promise, number = waiting[0]
-            if promise is not None and not keeper.fulfilled(promise):
-                break
-            self.confirmable = number
-            waiting.popleft()
+        if self.unpromised or waiting:
+            keeper = self.session.node.keeper
+            assert keeper is not None
+            if self.unpromised:
+                self.unpromised = False
+                waiting.append((keeper.promise(), self.published))
+            while waiting and keeper.fulfilled(waiting[0][0]):
+                self.confirmable = waiting.popleft()[1]
+            if not waiting:
+                self.confirmable = self.published
         if not waiting:
             self.session.confirming.pop(self, None)
         if self.confirmable > self.confirmed:
@@ -219,6 +223,7 @@ class Channel:
         self.session.mute(self)
         self.closing = True
         self.waiting.clear()
+        self.unpromised = False
         self.session.confirming.pop(self, None)
         self.session.publishes.clear()
         class_id, method_id = error.method

@@ -175,17 +175,17 @@ def publish(channel: Channel, target: Target, run: Run) -> None:
             session.published()
         return
     keeper = session.node.keeper if run.persistent else None
-    before = keeper.journal.appended if keeper is not None else 0
+    before = keeper.appended if keeper is not None else 0
     unwanted = session.vhost.publish(run.route, run)
     if unwanted and target.mandatory:
         send_returns(channel, run.route, unwanted)
-    promise = None
-    if keeper is not None and keeper.journal.appended != before:
-        promise = keeper.promise()
+    kept = False
+    if keeper is not None and keeper.appended != before:
+        kept = True
         if keeper.behind:
             session.slow()
     if channel.confirms:
-        channel.note_published(len(run.contents), promise)
+        channel.note_published(len(run.contents), kept)
     if session.node.alarms.blocked:
         session.published()
 

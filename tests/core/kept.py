@@ -1,0 +1,201 @@
+"""Nodes whose definitions and messages are kept in memory, and the lives they have after one another.
+
+`fold` is the plainest catalog there can be: what is defined after a list of changes, where whatever depends on
+something goes with it. A node's `next_life` is made of that and of the journal, as a start makes it from a disk.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from tests.core.domain import number_of
+
+from menura.core.definitions import (
+    BindingDefinition,
+    Definition,
+    Definitions,
+    ExchangeDefinition,
+    PermissionDefinition,
+    QueueDefinition,
+    TopicPermissionDefinition,
+    UserDefinition,
+    VHostDefinition,
+)
+from menura.core.node import Node
+from menura.core.ports import Published, Settled
+from menura.core.queue import Queue
+from menura.core.vhost import PREDECLARED, VHost
+from menura.store.memory import MemoryCatalog, MemoryJournal
+
+LAST = 1 << 40
+
+
+def counted() -> Callable[[int], bytes]:
+    """Randomness that is none."""
+    numbers = itertools.count(1)
+    return lambda size: next(numbers).to_bytes(size, "big")
+
+
+class NotedJournal(MemoryJournal):
+    """Remembers each `append`, as a tuple of its parts, and each settlement outside of one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes: list[tuple[Published | Settled, ...] | Settled] = []
+        self._appending = False
+
+    def append(self, *parts: Published | Settled) -> int:
+        plain = [part._replace(contents=list(part.contents)) if isinstance(part, Published) else part for part in parts]
+        self.notes.append(tuple(plain))
+        self._appending = True
+        try:
+            return super().append(*parts)
+        finally:
+            self._appending = False
+
+    def settle(self, queue: int, first: int, last: int) -> None:
+        if not self._appending:
+            self.notes.append(Settled(queue, first, last))
+        super().settle(queue, first, last)
+
+
+class Kept(NamedTuple):
+    """A node and what keeps it."""
+
+    node: Node
+    catalog: MemoryCatalog
+    journal: MemoryJournal
+
+    @property
+    def vhost(self) -> VHost:
+        return self.node.vhosts["/"]
+
+    def flush(self) -> None:
+        self.catalog.flush()
+        self.journal.flush()
+
+    def next_life(self) -> Kept:
+        return live(self.catalog, self.journal)
+
+    def messages(self, queue: Queue) -> dict[int, int]:
+        """What the journal has of a queue: numbers by position."""
+        return messages_in(self.journal, queue.id)
+
+
+def messages_in(journal: MemoryJournal, queue: int) -> dict[int, int]:
+    return {
+        stored.first + offset: number_of(content)
+        for stored in journal.read(queue, 0, LAST)
+        for offset, content in enumerate(stored.contents)
+    }
+
+
+def live(
+    catalog: MemoryCatalog | None = None, journal: MemoryJournal | None = None, *, watermark_bytes: int = 0
+) -> Kept:
+    """A node that goes on with what catalog and journal have."""
+    catalog, journal = catalog or MemoryCatalog(), journal or NotedJournal()
+    node = Node(counted(), watermark_bytes=watermark_bytes)
+    node.keep(catalog, journal, fold(catalog.changes))
+    return Kept(node, catalog, journal)
+
+
+def key_of(definition: Definition) -> tuple[Any, ...]:
+    """What tells a definition from others of its kind."""
+    if isinstance(definition, BindingDefinition):
+        return (*definition[:-1], frozenset(definition.arguments.items()))
+    lengths = {PermissionDefinition: 2, TopicPermissionDefinition: 3, ExchangeDefinition: 2, QueueDefinition: 2}
+    return tuple(definition[: lengths.get(type(definition), 1)])
+
+
+def depends(one: Definition, other: Definition) -> bool:
+    """Whether `one` cannot be without `other`."""
+    if isinstance(other, VHostDefinition):
+        return getattr(one, "vhost", None) == other.name
+    if isinstance(other, UserDefinition):
+        return getattr(one, "user", None) == other.name
+    if isinstance(one, BindingDefinition) and one.vhost == getattr(other, "vhost", None):
+        if isinstance(other, QueueDefinition):
+            return (one.what, one.destination) == ("queue", other.name)
+        if isinstance(other, ExchangeDefinition):
+            return one.source == other.name or (one.what, one.destination) == ("exchange", other.name)
+    return False
+
+
+def fold(changes: Iterable[tuple[bool, Definition]]) -> Definitions:
+    """What is defined after these changes."""
+    found: dict[tuple[type, tuple[Any, ...]], Definition] = {}
+    for kept, definition in changes:
+        if kept:
+            found[type(definition), key_of(definition)] = definition
+        else:
+            found.pop((type(definition), key_of(definition)), None)
+            found = {key: each for key, each in found.items() if not depends(each, definition)}
+
+    def of(kind: type) -> tuple[Any, ...]:
+        return tuple(definition for (each, _), definition in found.items() if each is kind)
+
+    return Definitions(
+        of(VHostDefinition),
+        of(UserDefinition),
+        of(PermissionDefinition),
+        of(TopicPermissionDefinition),
+        of(ExchangeDefinition),
+        of(QueueDefinition),
+        of(BindingDefinition),
+    )
+
+
+def by_key(definitions: Definitions) -> list[dict[tuple[Any, ...], Definition]]:
+    """The same whatever the order."""
+    kinds = [{key_of(definition): definition for definition in kind} for kind in definitions]
+    assert [len(kind) for kind in kinds] == [len(kind) for kind in definitions], "something is defined twice"
+    return kinds
+
+
+def expression_of(pattern: re.Pattern[str]) -> str:
+    """As it was given: nothing, where nothing can match."""
+    return "" if pattern.pattern == "^$" else pattern.pattern
+
+
+def durable_part(node: Node) -> Definitions:
+    """What of a node is to outlive it, by looking at all it has."""
+    predeclared = {"", *(name for name, _, _ in PREDECLARED)}
+    vhosts = node.vhosts.values()
+    return Definitions(
+        tuple(VHostDefinition(vhost.name) for vhost in vhosts),
+        tuple(UserDefinition(user.name, user.password_hash, user.tags) for user in node.users),
+        tuple(
+            PermissionDefinition(user.name, vhost, *map(expression_of, (each.configure, each.write, each.read)))
+            for user in node.users
+            for vhost, each in user.permissions.items()
+        ),
+        tuple(
+            TopicPermissionDefinition(user.name, vhost, exchange, each.write, each.read)
+            for user in node.users
+            for (vhost, exchange), each in user.topic_permissions.items()
+        ),
+        tuple(
+            ExchangeDefinition(vhost.name, each.name, each.kind, each.auto_delete, each.internal, each.arguments)
+            for vhost in vhosts
+            for each in vhost.exchanges.values()
+            if each.durable and each.name not in predeclared
+        ),
+        tuple(
+            QueueDefinition(vhost.name, each.name, each.id, each.auto_delete, each.arguments)
+            for vhost in vhosts
+            for each in vhost.queues.values()
+            if each.durable and each.owner is None
+        ),
+        tuple(
+            BindingDefinition(
+                vhost.name, each.source.name, each.destination.what, each.destination.name, each.key, each.arguments
+            )
+            for vhost in vhosts
+            for each in vhost.bindings.values()
+            if each.source.durable and each.destination.durable
+        ),
+    )

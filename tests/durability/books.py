@@ -69,10 +69,12 @@ class Notes:
         self.confirmed.add(number)
         self.certain = max(self.certain, self._sent_at.get(number, -1))
 
-    def receives(self, queue: str, number: int) -> None:
+    def receives(self, queue: str, number: int, redelivered: bool) -> None:
         self.moment += 1
         if (queue, number) in self.settled:
-            self.complaints.append(f"message {number} was delivered from {queue} after it had been settled")
+            self.complaints.append(f"{number} of {queue} was delivered after it had been settled")
+        if (queue, number) in self.delivered and not redelivered:
+            self.complaints.append(f"{number} of {queue} was delivered again and did not say so")
         self.delivered[queue, number] = self.moment
 
     def settles(self, queue: str, number: int) -> None:
@@ -108,56 +110,58 @@ class Expected:
 
 
 class Books:
-    """All lives of one data directory. `idle` queues are never consumed from during a life."""
+    """All lives of one data directory. From `idle` queues nobody takes anything but between two lives."""
 
     def __init__(self, queues: tuple[str, ...], idle: frozenset[str]) -> None:
-        self.queues = queues
         self.idle = idle
-        self.sent: dict[int, Sent] = {}
+        self._sent: dict[int, Sent] = {}
         self._there: dict[str, dict[int, bool]] = {queue: {} for queue in queues}  # number: delivered for certain
+        self._highest = -1
 
-    def expected(self, life: list[Notes]) -> dict[str, Expected]:
+    def compare(self, life: list[Notes], found: dict[str, list[Found]]) -> Verdict:
+        """Say what is wrong with what was found after a life, and go on from it."""
+        verdict = Verdict()
+        for queue, expected in self._expected(life).items():
+            self._compare_queue(queue, expected, found[queue], verdict)
+            self._there[queue] = {each.number: each.number in expected.flagged for each in found[queue]}
+        for notes in life:
+            for complaint in notes.complaints:
+                verdict.complain("live", complaint)
+            if notes.groups and not notes.groups[-1].committed:
+                self._compare_group(notes.groups[-1], verdict)
+        there = {number for numbers in self._there.values() for number in numbers}
+        self._sent = {number: self._sent[number] for number in there if number in self._sent}
+        return verdict
+
+    def _expected(self, life: list[Notes]) -> dict[str, Expected]:
         """What there must be in each queue after the broker was killed."""
         expected = {}
         for queue, there in self._there.items():
             flagged = {number for number, delivered in there.items() if delivered}
             expected[queue] = Expected(set(there), set(there), flagged)
         for notes in life:
-            self.sent |= notes.sent
+            self._sent |= notes.sent
+            self._highest = max(self._highest, *notes.sent, 0)
             for sent in notes.sent.values():
                 self._expect(expected, sent, sent.number in notes.confirmed)
         for notes in life:
             for (queue, number), moment in notes.settled.items():
                 expected[queue].must.discard(number)
-                if moment <= notes.certain:
+                if moment < notes.certain:
                     expected[queue].may.discard(number)
             for (queue, number), moment in notes.delivered.items():
-                if moment <= notes.certain:
+                expected[queue].fresh.discard(number)
+                if moment < notes.certain:
                     expected[queue].flagged.add(number)
-        for queue in self.idle:
-            expected[queue].fresh = expected[queue].may - expected[queue].flagged
         return expected
 
     def _expect(self, expected: dict[str, Expected], sent: Sent, confirmed: bool) -> None:
         for queue in sent.queues if sent.kept else ():
-            if queue in expected:
-                expected[queue].may.add(sent.number)
-                if confirmed:
-                    expected[queue].must.add(sent.number)
-
-    def compare(self, life: list[Notes], found: dict[str, list[Found]]) -> Verdict:
-        """Say what is wrong with what was found, and go on from it."""
-        verdict = Verdict()
-        for queue, expected in self.expected(life).items():
-            self._compare_queue(queue, expected, found[queue], verdict)
-            # The reader has been delivered all of it, but whether the broker has noted that is not known yet.
-            self._there[queue] = {each.number: each.number in expected.flagged for each in found[queue]}
-        for notes in life:
-            for complaint in notes.complaints:
-                verdict.complain("returned", complaint)
-            for group in notes.groups:
-                _compare_group(group, self._there, verdict)
-        return verdict
+            expected[queue].may.add(sent.number)
+            if confirmed:
+                expected[queue].must.add(sent.number)
+            if queue in self.idle:
+                expected[queue].fresh.add(sent.number)
 
     def _compare_queue(self, queue: str, expected: Expected, found: list[Found], verdict: Verdict) -> None:
         numbers = [each.number for each in found]
@@ -169,12 +173,13 @@ class Books:
                 verdict.complain("doubled", f"{number} of {queue}, {times} times")
         last: dict[int, int] = {}
         for number, redelivered, whole in found:
-            sent = self.sent.get(number)
-            if sent is None or queue not in sent.queues or not whole:
+            sent = self._sent.get(number)
+            if not whole or number > self._highest or (sent and queue not in sent.queues):
                 verdict.complain("invented", f"{number} of {queue}, published as {sent}, whole: {whole}")
                 continue
-            if number not in expected.may:
+            if sent is None or number not in expected.may:
                 verdict.complain("returned", f"{number} of {queue}, {sent}")
+                continue
             if number < last.get(sent.worker, -1):
                 verdict.complain("disordered", f"{number} of {queue} comes after {last[sent.worker]}")
             last[sent.worker] = number
@@ -183,20 +188,9 @@ class Books:
             if number in expected.fresh and redelivered:
                 verdict.complain("flagged", f"{number} of {queue} was never delivered and says it was")
 
-    def read_again(self, queue: str, number: int) -> None:
-        """For certain a message has been delivered, and is still there."""
-        self._there[queue][number] = True
-
-    def remove(self, queue: str, number: int) -> None:
-        """For certain a message has been settled."""
-        del self._there[queue][number]
-
-
-def _compare_group(group: Group, there: dict[str, dict[int, bool]], verdict: Verdict) -> None:
-    """A transaction has happened as a whole, or, if its commit was not answered, not at all."""
-    done = {number in there[queue] for queue, number in group.published}
-    done |= {number not in there[queue] for queue, number in group.settled}
-    if len(done) > 1:
-        verdict.complain("torn", f"{group}")
-    elif group.committed and done == {False}:
-        verdict.complain("lost", f"the whole of {group}")
+    def _compare_group(self, group: Group, verdict: Verdict) -> None:
+        """A transaction whose commit was not answered has happened as a whole or not at all."""
+        done = {number in self._there[queue] for queue, number in group.published}
+        done |= {number not in self._there[queue] for queue, number in group.settled}
+        if len(done) > 1:
+            verdict.complain("torn", f"{group}")

@@ -81,7 +81,7 @@ def test_further_keys_are_written_too(kept: Kept) -> None:
     assert sorted(record.queues) == sorted((id, 0) for id in ids(kept))
 
 
-def test_further_keys_lead_nowhere_after_a_restart_but_are_still_known(kept: Kept) -> None:
+def test_a_route_is_known_after_a_restart_further_keys_and_all(kept: Kept) -> None:
     route = Route("", "durable", ("other",))
     kept.vhost.publish(route, numbered(route, [1], persistent=True))
     _, run, _ = kept.next_life().vhost.queues["durable"].take(1)

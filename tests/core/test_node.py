@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Callable
 
 import pytest
 from tests.core.domain import Receiver, publish
+from tests.core.kept import counted, live
 
 from menura.core.access import Verb
 from menura.core.errors import NotAllowed, NotFound, PreconditionFailed
 from menura.core.node import DEFAULT_VHOST, Node
-from menura.store.memory import MemoryJournal
-
-
-def counted() -> Callable[[int], bytes]:
-    numbers = itertools.count(1)
-    return lambda size: next(numbers).to_bytes(size, "big")
 
 
 @pytest.fixture
@@ -30,12 +23,18 @@ def test_a_node_begins_with_one_virtual_host_and_no_users(node: Node) -> None:
     assert list(node.users) == []
 
 
-def test_virtual_hosts_share_the_memory_account_and_the_journal() -> None:
-    node = Node(counted(), watermark_bytes=1000, journal=MemoryJournal())
+def test_virtual_hosts_share_the_memory_account_and_what_keeps_them() -> None:
+    node = live(watermark_bytes=1000).node
     vhost = node.add_vhost("v")
     assert vhost.memory is node.memory is node.vhost(DEFAULT_VHOST).memory
-    assert vhost.journal is node.journal
+    assert vhost.keeper is node.keeper is node.vhost(DEFAULT_VHOST).keeper is not None
     assert node.memory.watermark_bytes == 1000
+
+
+def test_a_node_whose_catalog_is_empty_begins_like_any_other() -> None:
+    node = live().node
+    assert set(node.vhosts) == {DEFAULT_VHOST}
+    assert list(node.users) == []
 
 
 def test_a_virtual_host_added_again_is_the_same(node: Node) -> None:

@@ -36,12 +36,12 @@ class Fuse:
 
     def __init__(self, steps: int, kill: Callable[[], None]) -> None:
         self.burnt = Event()
-        self._at = steps
+        self.at = steps
         self._kill = kill
         self._steps = count(1)
 
     def step(self) -> None:
-        if next(self._steps) == self._at:
+        if next(self._steps) == self.at:
             self._kill()
             self.burnt.set()
 

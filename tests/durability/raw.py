@@ -6,10 +6,9 @@ confirms are read, by hand.
 
 from __future__ import annotations
 
-import socket
+from contextlib import suppress
 from functools import lru_cache
 from struct import Struct
-from typing import Any
 
 from pamqp import frame, header
 from tests.durability.load import PREFETCH, Desk, Gone, Worker
@@ -18,6 +17,7 @@ from tests.protocols.amqp.memory import (
     FRAME_BYTES_MAX,
     Answer,
     Basic,
+    Channel,
     Confirm,
     Exchange,
     Queue,
@@ -38,6 +38,12 @@ _PAYLOAD_BYTES_MAX = FRAME_BYTES_MAX - 8
 class Caller(Peer):
     """A peer that may lose its broker at any time."""
 
+    def __init__(self, port: int) -> None:
+        try:
+            super().__init__(port)
+        except OSError as error:
+            raise Gone from error
+
     def send(self, octets: bytes) -> None:
         try:
             super().send(octets)
@@ -55,10 +61,7 @@ class RawDesk(Desk):
     """Its methods are described in `load`."""
 
     def __init__(self, port: int) -> None:
-        try:
-            self._peer = Caller(port)
-        except OSError as error:
-            raise Gone from error
+        self._peer = Caller(port)
         self._peer.connect().call(Tx.Select())
 
     def close(self) -> None:
@@ -120,6 +123,8 @@ def _body_frames(body: bytes) -> bytes:
 class RawLine:
     """A worker's connection: one channel to publish on, with confirms, and one to consume on."""
 
+    desk = RawDesk
+
     def __init__(self, port: int, worker: Worker) -> None:
         self._worker = worker
         worker.line = self
@@ -128,26 +133,22 @@ class RawLine:
         self._delivery: tuple[int, bool] | None = None
         self._missing = 0
         self._parts: list[bytes] = []
-        self._peer = Caller(port)
+        self._port = port
 
     def run(self) -> None:
         """Work until the broker is gone."""
-        try:
+        with suppress(Gone), Caller(self._port) as self._peer:
             self._open()
             while True:
                 self._worker.fill()
                 self._peer.send(b"".join(self._out))
                 self._out.clear()
                 self._receive(self._read())
-        except Gone:
-            pass
-        finally:
-            self._peer.socket.close()
 
     def _open(self) -> None:
         peer = self._peer.connect(PUBLISHING)
         peer.call(Confirm.Select(), PUBLISHING)
-        peer.call(_open_channel(), CONSUMING)
+        peer.call(Channel.Open(), CONSUMING)
         peer.call(Basic.Qos(0, PREFETCH), CONSUMING)
         # What follows the answer, deliveries at once, is for the reader below.
         peer.send(method(Basic.Consume(0, self._worker.queue, "c", nowait=True), CONSUMING))
@@ -157,7 +158,7 @@ class RawLine:
     def _read(self) -> bytes:
         try:
             data = self._peer.socket.recv(1 << 18)
-        except (ConnectionResetError, socket.timeout) as error:
+        except ConnectionResetError as error:
             raise Gone from error
         if not data:
             raise Gone
@@ -216,9 +217,3 @@ class RawLine:
 
     def nack(self, tag: int, multiple: bool, requeue: bool) -> None:
         self._out.append(method(Basic.Nack(tag, multiple, requeue), CONSUMING))
-
-
-def _open_channel() -> Any:
-    from pamqp.commands import Channel
-
-    return Channel.Open()

@@ -137,7 +137,7 @@ def test_a_holder_that_has_not_said_who_it_is_keeps_the_directory_all_the_same(
         ]:
             text = content if isinstance(content, str) else json.dumps(content)
             (tmp_path / "lock").write_text(text)
-            assert "in use by another broker. " in refusal(tmp_path), text
+            assert "in use by another broker, or being read by `menura data`. " in refusal(tmp_path), text
 
 
 def test_a_holder_on_another_host_is_named(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`menura bench`: one scenario against any AMQP broker."""
 
 import json
+from tempfile import gettempdir
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ from menura.bench.screen import result_table, scenario_table
 @click.option("--rate", type=click.IntRange(min=1), help="Messages a second, where a scenario is paced.")
 @click.option("--window", type=click.IntRange(min=1), help="How far a publisher may be ahead of consumers.")
 @click.option("--durable/--transient", default=None, help="Durable queues and persistent messages.")
+@click.option("--disk-path", metavar="DIR", help="A folder on the disk to measure, where a scenario does.")
 @click.option("--broker-pid", type=int, help="The broker's process, if it can't be found by its port.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def bench(scenario: str | None, listing: bool, as_json: bool, **options: Any) -> None:
@@ -45,4 +47,6 @@ def bench(scenario: str | None, listing: bool, as_json: bool, **options: Any) ->
     if as_json:
         click.echo(json.dumps(result.as_json(), indent=2))
         return
-    console.print(result_table(result, urlsplit(settings.url).netloc.rpartition("@")[2]))
+    on_disk = scenario == "disk-sync"
+    where = settings.disk_path or gettempdir() if on_disk else urlsplit(settings.url).netloc.rpartition("@")[2]
+    console.print(result_table(result, where))

@@ -149,10 +149,10 @@ class DataDirectory:
         try:
             give_up = time.monotonic() + _HOLDER_SECONDS_MAX
             while not _locked(file):
-                holder = _holder(file)
-                if holder or time.monotonic() > give_up:
+                who = holder(file)
+                if who or time.monotonic() > give_up:
                     raise StoreError(
-                        f"{self.path} is in use by another broker{holder}. "
+                        f"{self.path} is in use by another broker{who or ', or being read by `menura data`'}. "
                         "Stop that one first, or choose another data directory."
                     )
                 time.sleep(0.01)
@@ -176,7 +176,7 @@ def _locked(file: int) -> bool:
     return True
 
 
-def _holder(file: int) -> str:
+def holder(file: int) -> str:
     """Who has the lock; empty while that is not known: not written yet, or still about one that has crashed."""
     try:
         content = json.loads(os.pread(file, 4096, 0))

@@ -22,7 +22,7 @@ from typing import NamedTuple, Self
 
 from menura.core.definitions import Definitions
 from menura.store.database import Database
-from menura.store.directory import DataDirectory, _holder
+from menura.store.directory import DataDirectory, holder
 from menura.store.errors import StoreError, explained
 
 _WHICH = "Name the directory that 'menura serve --data' was given."
@@ -81,12 +81,12 @@ class OfflineDirectory(DataDirectory):
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError as error:
-            holder = _holder(file)
+            who = holder(file)
             os.close(file)
             if not isinstance(error, BlockingIOError):
                 raise
             raise StoreError(
-                f"{self.path} is in use by a broker{holder}. What is in it changes while it is read: "
+                f"{self.path} is in use by a broker{who}. What is in it changes while it is read: "
                 "stop the broker first, or read a snapshot of the file system."
             ) from None
         return file

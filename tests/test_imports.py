@@ -38,6 +38,7 @@ RULES: dict[str, frozenset[str]] = {
     "store": frozenset({"core"}),
     "testing": frozenset({"menura", "broker", "config"}),
     "version": frozenset(),
+    "voices": ANYTHING,
 }
 PURE = frozenset({"core", "protocols"})
 PURE_STDLIB = frozenset(

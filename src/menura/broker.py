@@ -14,24 +14,25 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from menura import voices
 from menura.config import IN_MEMORY, Config
 from menura.core.access import Access
 from menura.core.node import DEFAULT_VHOST, Node
+from menura.core.peers import Peer
 from menura.net.listener import Address, Listener, ListenError, listen, peer_subject
+from menura.net.port import Session
 from menura.net.transport import Connection, Tick
-from menura.protocols.amqp.limits import AmqpLimits, Identity, Peer
-from menura.protocols.amqp.session import Session
 from menura.storage import Recovered, Storage
 from menura.store.errors import StoreError
 from menura.store.recovery import Progress
 from menura.version import __version__
+from menura.voices import STANDARD_PORTS, TLS_SCHEMES
 
 __all__ = ["STANDARD_PORTS", "Broker", "ListenError", "StoreError", "loop_factory"]
-STANDARD_PORTS = {"amqp": 5672, "amqps": 5671}
-_TLS_SCHEMES = frozenset(("amqps",))
 STOP_SECONDS_MAX = 3.0
 _log = logging.getLogger("menura")
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR, "defect": logging.ERROR}
@@ -145,8 +146,9 @@ class Broker:
         try:
             for url in self.config.listen:
                 address = Address.parse(url, STANDARD_PORTS)
-                tls = address.scheme in _TLS_SCHEMES
-                self.listeners.append(await listen(address, tls, self._tick, self._session))
+                tls = address.scheme in TLS_SCHEMES
+                make = partial(self._session, address.scheme)
+                self.listeners.append(await listen(address, tls, self._tick, make))
         except BaseException:
             await self.stop()
             raise
@@ -268,7 +270,7 @@ class Broker:
 
     # -- inside ----------------------------------------------------------------------------------------------
 
-    def _session(self, connection: Connection) -> Session:
+    def _session(self, scheme: str, connection: Connection) -> Session:
         transport = connection.transport
         peername = transport.get_extra_info("peername")
         host, port = (peername[0], peername[1]) if peername else ("", 0)
@@ -278,15 +280,9 @@ class Broker:
             tls=transport.get_extra_info("sslcontext") is not None,
             subject=peer_subject(transport.get_extra_info("peercert")),
         )
-        config = self.config
-        limits = AmqpLimits(
-            channels_max=config.channels_max,
-            frame_bytes_max=config.frame_bytes_max,
-            heartbeat_seconds=config.heartbeat_seconds,
-            message_bytes_max=config.message_bytes_max,
-        )
-        identity = Identity(product=config.product, version=config.product_version, anonymous=config.allow_anonymous)
-        return Session(self.node, peer, _write_log, connection.wake, limits, identity, self._loop.time())
+        now = self._loop.time()
+        around = voices.Surroundings(self.node, peer, _write_log, connection.wake, self.config, now)
+        return voices.session(scheme, around)
 
     def _memory_changed(self, blocked: bool) -> None:
         memory = self.node.memory
@@ -304,9 +300,7 @@ class Broker:
         if self.node.alarms.blocked:
             return
         for connection in self._tick.connections:
-            session = connection.session
-            if isinstance(session, Session):
-                session.unblock()
+            connection.session.unblock()
 
     def _end_of_tick(self) -> None:
         if self.storage is not None:

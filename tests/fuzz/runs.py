@@ -26,7 +26,8 @@ from tests.protocols.amqp.memory import (
     publish,
 )
 
-from menura.protocols.amqp.limits import AmqpLimits, Peer
+from menura.core.peers import Peer
+from menura.protocols.amqp.limits import AmqpLimits
 from menura.protocols.amqp.session import Session
 from menura.protocols.amqp.wire import decode_method
 from menura.store.memory import MemoryCatalog, MemoryJournal

@@ -36,6 +36,9 @@ class Session(Protocol):
     def tick(self, now: float) -> None:
         """Look at the clock: seconds, monotonic."""
 
+    def unblock(self) -> None:
+        """Memory and disk have room again: publishers may go on."""
+
     def abandon(self) -> None:
         """The disk has failed: take back what was to be promised, and say goodbye."""
 

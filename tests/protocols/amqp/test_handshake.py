@@ -20,7 +20,8 @@ from tests.protocols.amqp.memory import (
     tune_ok,
 )
 
-from menura.protocols.amqp.limits import AmqpLimits, Identity, Peer
+from menura.core.peers import Peer
+from menura.protocols.amqp.limits import AmqpLimits, Identity
 
 OPEN = method(Connection.Open("/"), 0)
 # What has been said when a state is reached.

@@ -14,10 +14,11 @@ from typing import Any
 from menura.core import fields
 from menura.core.errors import AuthenticationFailed, NotFound
 from menura.core.node import Node
+from menura.core.peers import Peer
 from menura.core.vhost import VHost
 from menura.protocols.amqp import wire
 from menura.protocols.amqp.errors import AmqpError, DisconnectError
-from menura.protocols.amqp.limits import AmqpLimits, Identity, Peer
+from menura.protocols.amqp.limits import AmqpLimits, Identity
 from menura.protocols.amqp.spec import FRAME_BYTES_MIN
 
 CAPABILITIES = (

@@ -35,14 +35,3 @@ class Identity:
     information: str = "Menura, a message broker in Python"
     cluster_name: str = "menura@localhost"
     anonymous: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """The other end of a connection, as the listener knows it. `subject` is a verified certificate's common
-    name."""
-
-    address: str = ""
-    loopback: bool = True
-    tls: bool = False
-    subject: str | None = None

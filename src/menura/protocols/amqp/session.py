@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from menura.core.access import Access
 from menura.core.node import Node
+from menura.core.peers import Peer
 from menura.protocols.amqp import wire
 from menura.protocols.amqp.channel import Channel
 from menura.protocols.amqp.errors import REASONS, AmqpError, DisconnectError, shown, translate, unexpected, unknown
 from menura.protocols.amqp.handshake import OLDER_HEADER, Handshake
-from menura.protocols.amqp.limits import AmqpLimits, Identity, Peer
+from menura.protocols.amqp.limits import AmqpLimits, Identity
 from menura.protocols.amqp.receiving import receive_frames
 from menura.protocols.amqp.spec import (
     FRAME_BODY,

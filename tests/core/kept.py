@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from tests.core.domain import number_of
+from tests.core.domain import number_of, numbers_of
 
 from menura.core.definitions import (
     BindingDefinition,
@@ -25,7 +25,7 @@ from menura.core.definitions import (
     VHostDefinition,
 )
 from menura.core.node import Node
-from menura.core.ports import Published, Settled
+from menura.core.ports import Journal, Published, Settled
 from menura.core.queue import Queue
 from menura.core.vhost import PREDECLARED, VHost
 from menura.store.memory import MemoryCatalog, MemoryJournal
@@ -67,7 +67,7 @@ class Kept(NamedTuple):
 
     node: Node
     catalog: MemoryCatalog
-    journal: MemoryJournal
+    journal: Any
 
     @property
     def vhost(self) -> VHost:
@@ -85,7 +85,7 @@ class Kept(NamedTuple):
         return messages_in(self.journal, queue.id)
 
 
-def messages_in(journal: MemoryJournal, queue: int) -> dict[int, int]:
+def messages_in(journal: Journal, queue: int) -> dict[int, int]:
     return {
         stored.first + offset: number_of(content)
         for stored in journal.read(queue, 0, LAST)
@@ -93,14 +93,34 @@ def messages_in(journal: MemoryJournal, queue: int) -> dict[int, int]:
     }
 
 
-def live(
-    catalog: MemoryCatalog | None = None, journal: MemoryJournal | None = None, *, watermark_bytes: int = 0
-) -> Kept:
+def live(catalog: MemoryCatalog | None = None, journal: Journal | None = None, *, watermark_bytes: int = 0) -> Kept:
     """A node that goes on with what catalog and journal have."""
     catalog, journal = catalog or MemoryCatalog(), journal or NotedJournal()
     node = Node(counted(), watermark_bytes=watermark_bytes)
     node.keep(catalog, journal, fold(catalog.changes))
     return Kept(node, catalog, journal)
+
+
+def three_queues() -> Kept:
+    """Two durable queues, "durable" and "other", and a transient one, all bound to amq.fanout."""
+    kept = live()
+    for name, durable in (("durable", True), ("other", True), ("transient", False)):
+        kept.vhost.bind("amq.fanout", kept.vhost.declare_queue(name, durable=durable), "", {})
+    return kept
+
+
+def notes(kept: Kept) -> list[Any]:
+    """What was written to the journal of a node that `live` made."""
+    assert isinstance(kept.journal, NotedJournal)
+    return kept.journal.notes
+
+
+def redeliveries(queue: Queue) -> Iterator[tuple[int, bool]]:
+    """Take everything, one by one."""
+    while queue.ready_count:
+        position, run, redelivered = queue.take(1)
+        yield numbers_of(run)[0], redelivered
+        queue.settle(position, run)
 
 
 def key_of(definition: Definition) -> tuple[Any, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from tests.core.domain import Receiver, consume, publish, take_all
 from tests.core.kept import Kept, by_key, durable_part, fold, live
+from tests.store.workers import at_once, open_at_once
 
 from menura.core import fields
 from menura.core.definitions import (
@@ -30,6 +33,7 @@ from menura.core.exchange import Exchange
 from menura.core.node import Node
 from menura.core.queue import Queue
 from menura.core.vhost import VHost
+from menura.store.catalog import Catalog
 
 Changes = list[tuple[bool, Definition]]
 ARGUMENTS = {"x-max-length": fields.encode_value(5)}
@@ -405,6 +409,18 @@ class CatalogAsTheTruth(RuleBasedStateMachine):
         again = self.kept.next_life().node
         assert by_key(durable_part(again)) == by_key(expected)
         assert len(self.kept.catalog.changes) == before, "a start changes nothing"
+
+    def teardown(self) -> None:
+        """The catalog that brokers use has the same."""
+        with TemporaryDirectory() as folder:
+            catalog = open_at_once(Path(folder) / "catalog")
+            for kept, definition in self.kept.catalog.changes:
+                (catalog.put if kept else catalog.delete)(definition)
+            catalog.close()
+            catalog = Catalog(Path(folder) / "catalog", run_in_worker=at_once, call_back=at_once, sync=False)
+            found = catalog.open()
+            catalog.close()
+        assert by_key(found) == by_key(durable_part(self.kept.node))
 
 
 TestCatalogAsTheTruth: Any = CatalogAsTheTruth.TestCase

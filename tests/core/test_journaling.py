@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
-
 import pytest
 from tests.core.domain import Receiver, a_vhost, consume, message, numbered, numbers_of, publish, run_of
-from tests.core.kept import Kept, NotedJournal, live, messages_in
+from tests.core.kept import Kept, messages_in, notes, redeliveries, three_queues
 
 from menura.core import fields
 from menura.core.content import pack
@@ -22,27 +19,11 @@ from menura.store.memory import MemoryCatalog, MemoryJournal
 
 @pytest.fixture
 def kept() -> Kept:
-    kept = live()
-    for name, durable in (("durable", True), ("other", True), ("transient", False)):
-        kept.vhost.bind("amq.fanout", kept.vhost.declare_queue(name, durable=durable), "", {})
-    return kept
-
-
-def notes(kept: Kept) -> list[object]:
-    assert isinstance(kept.journal, NotedJournal)
-    return kept.journal.notes
+    return three_queues()
 
 
 def ids(kept: Kept) -> tuple[int, int]:
     return kept.vhost.queues["durable"].id, kept.vhost.queues["other"].id
-
-
-def redeliveries(queue: Queue) -> Iterator[tuple[int, bool]]:
-    """Take everything, one by one."""
-    while queue.ready_count:
-        position, run, redelivered = queue.take(1)
-        yield numbers_of(run)[0], redelivered
-        queue.settle(position, run)
 
 
 # -- what is written -----------------------------------------------------------------------------------------
@@ -197,74 +178,6 @@ def test_messages_of_queues_that_are_not_defined_are_forgotten_at_the_start(kept
     assert kept.journal.queues() == [durable]
 
 
-# -- transactions --------------------------------------------------------------------------------------------
-
-
-def test_what_is_done_together_is_one_append_in_its_order(kept: Kept) -> None:
-    assert kept.node.keeper is not None
-    durable, other = kept.vhost.queues["durable"], kept.vhost.queues["other"]
-    publish(kept.vhost, "", "durable", [0, 1], persistent=True)
-    position, run, _ = durable.take(2)
-    with kept.node.keeper.together():
-        publish(kept.vhost, "", "other", [2], persistent=True)
-        durable.settle(position, run)
-        publish(kept.vhost, "", "durable", [3], persistent=True)
-        publish(kept.vhost, "", "transient", [4], persistent=True)
-        assert len(notes(kept)) == 1
-    assert notes(kept)[1:] == [
-        (
-            Published([(other.id, 0)], "", ("other",), [message(2)]),
-            Settled(durable.id, 0, 1),
-            Published([(durable.id, 2)], "", ("durable",), [message(3)]),
-        )
-    ]
-
-
-def test_messages_on_one_route_are_each_written_once_together(kept: Kept) -> None:
-    """They are put together in the queue while the parts are still being gathered."""
-    assert kept.node.keeper is not None
-    queue = kept.vhost.queues["durable"]
-    route = Route("", "durable")
-    with kept.node.keeper.together():
-        for number in range(3):
-            kept.vhost.publish(route, numbered(route, [number], persistent=True))
-    [parts] = notes(kept)
-    assert parts == tuple(Published([(queue.id, number)], "", ("durable",), [message(number)]) for number in range(3))
-    assert list(redeliveries(kept.next_life().vhost.queues["durable"])) == [(0, False), (1, False), (2, False)]
-
-
-def test_what_is_done_together_and_sent_at_once_is_settled_behind_its_publish(kept: Kept) -> None:
-    assert kept.node.keeper is not None
-    queue, receiver = kept.vhost.queues["durable"], Receiver()
-    consume(queue, receiver, settles=False)
-    with kept.node.keeper.together():
-        publish(kept.vhost, "", "durable", [0], persistent=True)
-    assert receiver.numbers() == [0]
-    [[first, second]] = notes(kept)
-    assert isinstance(first, Published)
-    assert second == Settled(queue.id, 0, 0)
-    assert kept.messages(queue) == {}
-
-
-def test_nothing_done_together_writes_nothing(kept: Kept) -> None:
-    assert kept.node.keeper is not None
-    before = kept.journal.appended
-    with kept.node.keeper.together():
-        publish(kept.vhost, "", "transient", [4], persistent=True)
-    assert (notes(kept), kept.journal.appended) == ([], before)
-
-
-def test_what_was_done_before_something_went_wrong_is_written(kept: Kept) -> None:
-    """The messages are in their queues, so they are in the journal."""
-    assert kept.node.keeper is not None
-    with suppress(ZeroDivisionError), kept.node.keeper.together():
-        publish(kept.vhost, "", "durable", [0], persistent=True)
-        raise ZeroDivisionError
-    assert kept.messages(kept.vhost.queues["durable"]) == {0: 0}
-    publish(kept.vhost, "", "durable", [1], persistent=True)
-    assert len(notes(kept)) == 2
-
-
 # -- what is found -------------------------------------------------------------------------------------------
 
 
@@ -323,89 +236,21 @@ def test_a_queue_recovers_what_is_there_with_the_mark_anywhere(delivered: int) -
     assert messages_in(journal, 1) == {}
 
 
+def test_what_comes_behind_a_gap_is_not_taken_for_what_was_in_it() -> None:
+    """Settlements may tell of later positions than the messages that could be read."""
+    journal = MemoryJournal()
+    keeper = Keeper(MemoryCatalog(), journal, MemoryAccount())
+    vhost = a_vhost(keeper=keeper)
+    queue = vhost.declare_queue("q", durable=True)
+    journal.append(Published([(queue.id, 0)], "", ("q",), [message(0), message(1)]))
+    queue.recover(journal.held(queue.id)._replace(next_position=5))
+    publish(vhost, "", "q", [5, 6], persistent=True)
+    assert list(redeliveries(queue)) == [(0, False), (1, False), (5, False), (6, False)]
+    assert vhost.memory.used_bytes == 0
+
+
 def test_a_queue_of_which_the_journal_has_nothing_begins_empty() -> None:
     queue = Queue(a_vhost(keeper=Keeper(MemoryCatalog(), MemoryJournal(), MemoryAccount())), "q", id=1, durable=True)
     queue.recover(Held([], 0, 0, 5, 3))
     assert (queue.ready_count, queue.next_position, queue.take(1)) == (0, 5, None)
     assert queue.vhost.memory.used_bytes == 0
-
-
-# -- the disk behind -----------------------------------------------------------------------------------------
-
-
-def test_what_is_not_durable_yet_weighs_on_the_memory(kept: Kept) -> None:
-    assert kept.node.keeper is not None
-    publish(kept.vhost, "", "durable", range(5), persistent=True)
-    held_bytes = kept.node.memory.used_bytes
-    kept.node.keeper.weigh()
-    kept.node.keeper.weigh()
-    assert kept.node.memory.used_bytes == held_bytes + kept.journal.appended
-    kept.journal.flush()
-    assert kept.node.memory.used_bytes == held_bytes
-
-
-def test_the_disk_is_behind_when_too_much_is_not_durable(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert kept.node.keeper is not None
-    publish(kept.vhost, "", "durable", [0, 1, 2], persistent=True)
-    for behind_bytes, behind in ((kept.journal.appended, False), (kept.journal.appended - 1, True)):
-        monkeypatch.setattr("menura.core.keeping.BEHIND_BYTES", behind_bytes)
-        kept.node.keeper.weigh()
-        assert kept.node.keeper.behind is behind
-    kept.journal.flush()
-    assert not kept.node.keeper.behind
-
-
-def test_what_the_journal_writes_by_itself_is_nobodys_weight(kept: Kept) -> None:
-    assert kept.node.keeper is not None
-    publish(kept.vhost, "", "durable", [0], persistent=True)
-    held_bytes = kept.node.memory.used_bytes
-    kept.journal.appended += 1000
-    kept.journal.flush()
-    kept.node.keeper.weigh()
-    assert kept.node.memory.used_bytes == held_bytes
-
-
-class Sleeper:
-    def __init__(self, keeper: Keeper) -> None:
-        self.keeper = keeper
-        self.woken = 0
-
-    def wake(self) -> None:
-        self.woken += 1
-
-
-def test_who_waits_is_woken_once_by_whatever_becomes_certain(kept: Kept) -> None:
-    keeper = kept.node.keeper
-    assert keeper is not None
-    kept.flush()
-    sleeper = Sleeper(keeper)
-    for flush in (kept.catalog.flush, kept.journal.flush):
-        kept.vhost.declare_queue(f"q{sleeper.woken}", durable=True)
-        publish(kept.vhost, "", "durable", [0], persistent=True)
-        before = sleeper.woken
-        keeper.wait(sleeper)
-        keeper.wait(sleeper)
-        assert sleeper.woken == before
-        flush()
-        assert sleeper.woken == before + 1
-        kept.flush()
-        assert sleeper.woken == before + 1
-
-
-def test_a_promise_is_of_all_that_was_done_and_of_nothing_more(kept: Kept) -> None:
-    keeper = kept.node.keeper
-    assert keeper is not None
-    kept.flush()
-    assert keeper.fulfilled(keeper.promise())
-    publish(kept.vhost, "", "durable", [0], persistent=True)
-    messages = keeper.promise()
-    kept.vhost.declare_queue("q", durable=True)
-    both = keeper.promise()
-    assert not keeper.fulfilled(messages)
-    kept.journal.flush()
-    assert keeper.fulfilled(messages)
-    assert not keeper.fulfilled(both)
-    publish(kept.vhost, "", "durable", [1], persistent=True)
-    kept.catalog.flush()
-    assert keeper.fulfilled(both)
-    assert not keeper.fulfilled(keeper.promise())

@@ -17,7 +17,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from tests.core.domain import Receiver, numbered, numbers_of
-from tests.core.kept import LAST, live
+from tests.core.kept import LAST, Kept, live
+from tests.store.memory_disk import open_again, open_journal
 
 from menura.core.consumer import Consumer
 from menura.core.memory import MESSAGE_OVERHEAD_BYTES, RUN_OVERHEAD_BYTES, SharedCharge
@@ -87,11 +88,17 @@ class QueuesOverRestarts(RuleBasedStateMachine):
         super().__init__()
         self.patch = pytest.MonkeyPatch()
         self.numbers = count()
-        self.kept = live()
+        self.kept = self.first_life()
         self.models: dict[str, Model] = {}
         self.held: list[Held] = []
         self.consumers: dict[str, Consumer] = {}
         self.begin()
+
+    def first_life(self) -> Kept:
+        return live()
+
+    def next_life(self) -> Kept:
+        return self.kept.next_life()
 
     def begin(self) -> None:
         """What each life begins with."""
@@ -226,7 +233,7 @@ class QueuesOverRestarts(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        self.kept = self.kept.next_life()
+        self.kept = self.next_life()
         assert {*self.kept.vhost.queues} == {"a", "b"}
         self.begin()
         assert {*self.kept.journal.queues()} <= {model.queue.id for model in self.models.values()}
@@ -253,6 +260,7 @@ class QueuesOverRestarts(RuleBasedStateMachine):
 
     @invariant()
     def the_journal_has_what_is_to_last(self) -> None:
+        self.kept.journal.flush()
         for name, model in self.models.items():
             expected = {each.position: each.number for each in model.messages if each.persistent and name != "t"}
             if model.queue.id:
@@ -331,5 +339,28 @@ def drained(queue: Queue) -> list[tuple[int, bool]]:
     return found
 
 
+class QueuesOnDiskOverRestarts(QueuesOverRestarts):
+    """The same with the journal that brokers use, which is stopped and started in between."""
+
+    def first_life(self) -> Kept:
+        return live(journal=open_journal())
+
+    def next_life(self) -> Kept:
+        return live(self.kept.catalog, open_again(self.kept.journal))
+
+    @rule()
+    def compact(self) -> None:
+        while self.kept.journal.compact(1000):
+            self.kept.journal.flush()
+
+    def teardown(self) -> None:
+        super().teardown()
+        assert self.kept.journal.live_bytes == 0
+        self.kept.journal.close()
+
+
 TestQueuesOverRestarts: Any = QueuesOverRestarts.TestCase
 TestQueuesOverRestarts.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+
+TestQueuesOnDiskOverRestarts: Any = QueuesOnDiskOverRestarts.TestCase
+TestQueuesOnDiskOverRestarts.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)

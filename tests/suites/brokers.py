@@ -95,7 +95,7 @@ def _menura_command(certificates: dict[str, Path]) -> list[str]:
     urls = [f"amqp://{address}:{PORT}" for address in _addresses()]
     urls += [f"amqps://{address}:{TLS_PORT}?{files}" for address in _addresses()]
     listen = [word for url in urls for word in ("--listen", url)]
-    return [sys.executable, "-m", "menura", "serve", *listen, "--data", ":memory:"]
+    return [sys.executable, "-m", "menura", "serve", *listen, "--data", "data"]
 
 
 def _rabbitmq_environment(directory: Path, certificates: dict[str, Path]) -> dict[str, str]:

@@ -107,7 +107,13 @@ class Keeper:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """What is published and settled within happens as a whole or, after a crash, not at all."""
+        """What is published and settled within happens as a whole or, after a crash, not at all.
+
+        One within another is part of it.
+        """
+        if self._gathered is not None:
+            yield
+            return
         self._gathered = []
         try:
             yield

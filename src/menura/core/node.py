@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from menura.core.access import Users
+from menura.core.agenda import Agenda
 from menura.core.alarms import Alarms
 from menura.core.definitions import Definitions, VHostDefinition
 from menura.core.errors import NotAllowed, PreconditionFailed
@@ -30,6 +31,7 @@ class Node:
     ) -> None:
         self.random_bytes = random_bytes
         self.alarms = Alarms()
+        self.agenda = Agenda()
         self.memory = MemoryAccount(watermark_bytes)
         self.memory.on_change.append(lambda blocked: self.alarms.set("memory", blocked))
         self.keeper: Keeper | None = None

@@ -7,7 +7,8 @@ All checks that need only names and states are here; who may do what is `access`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 from menura.core.arguments import (
     Arguments,
@@ -24,6 +25,7 @@ from menura.core.errors import AccessRefused, Locked, NotFound, PreconditionFail
 from menura.core.exchange import KINDS, Binding, DefaultExchange, Exchange, binding_identity
 from menura.core.ports import Published
 from menura.core.queue import Queue
+from menura.core.retained import Retained
 from menura.core.run import Run
 
 if TYPE_CHECKING:
@@ -57,8 +59,17 @@ class VHost:
         self.exchanges: dict[str, Exchange] = {"": DefaultExchange(self.queues, self.reply_queues)}
         self.bindings: dict[object, Binding] = {}
         self.touched: list[Queue] = []
+        # What a protocol keeps for each virtual host, under a name of its own.
+        self.attached: dict[str, Any] = {}
+        self._retained: Retained | None = None
         for exchange, kind, internal in PREDECLARED:
             self.exchanges[exchange] = KINDS[kind](exchange, durable=True, internal=internal)
+
+    @property
+    def retained(self) -> Retained:
+        if self._retained is None:
+            self._retained = Retained(self)
+        return self._retained
 
     # -- finding ---------------------------------------------------------------------------------------------
 
@@ -245,6 +256,15 @@ class VHost:
             queue.owner.disown(queue)
         return count
 
+    def together(self) -> AbstractContextManager[None]:
+        """What is published and settled within happens as a whole or, after a crash, not at all."""
+        return self.keeper.together() if self.keeper is not None else nullcontext()
+
+    def redefine(self, queue: Queue, arguments: Arguments) -> None:
+        """Give a queue other arguments, for those that mean something only to whoever declared it."""
+        queue.arguments = arguments
+        self._put(queue.definition)
+
     def add_reply_queue(self, name: str) -> Queue:
         """A queue outside the name space, for the replies to one consumer."""
         queue = self.reply_queues[name] = Queue(self, name)
@@ -379,6 +399,10 @@ class VHost:
             return run.contents
         self._enqueue(run, queues)
         return ()
+
+    def append(self, queue: Queue, run: Run) -> None:
+        """Put a run into one queue, whatever its route."""
+        self._enqueue(run, [queue])
 
     def _publish_by_headers(self, route: Route, exchange: Exchange, run: Run) -> list[bytes]:
         unwanted = []

@@ -16,8 +16,8 @@ from pamqp import base, body, commands, frame, header, heartbeat
 
 from menura.core.definitions import Definitions
 from menura.core.node import Node
-from menura.core.run import Run
 from menura.core.peers import Peer
+from menura.core.run import Run
 from menura.protocols.amqp.limits import AmqpLimits, Identity
 from menura.protocols.amqp.session import Session
 from menura.store.memory import MemoryCatalog, MemoryJournal

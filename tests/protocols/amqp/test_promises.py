@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.core.kept import NotedJournal
 from tests.protocols.amqp.memory import (
+    HEARTBEAT,
     Answer,
     Basic,
     Channel,
@@ -26,21 +28,9 @@ from tests.protocols.amqp.memory import (
 )
 
 from menura.core.ports import Published, Settled
-from menura.store.memory import MemoryCatalog, MemoryJournal
+from menura.store.memory import MemoryCatalog
 
 CLOSE = method(Connection.Close(200, "", 0, 0), 0)
-
-
-class NotedJournal(MemoryJournal):
-    """Remembers what each `append` was given."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.appends: list[tuple[Published | Settled, ...]] = []
-
-    def append(self, *parts: Published | Settled) -> int:
-        self.appends.append(parts)
-        return super().append(*parts)
 
 
 class Kept:
@@ -348,13 +338,13 @@ def test_a_commit_is_one_append(kept: Kept) -> None:
     kept.flush()
     client.take()
     client.call(Tx.Select())
-    before = len(kept.journal.appends)
+    before = len(kept.journal.notes)
     client.feed(publish("q", b"a", delivery_mode=2), publish("r", b"b", delivery_mode=2))
     client.feed(publish("q", b"c", delivery_mode=2) + publish("q", b"t"), publish("", b"d", exchange="x"))
     client.feed(ack(1) + method(Basic.Reject(2, False)) + method(Basic.Reject(3, True)))
-    assert len(kept.journal.appends) == before
+    assert len(kept.journal.notes) == before
     client.feed(method(Tx.Commit()))
-    (parts,) = kept.journal.appends[before:]
+    (parts,) = kept.journal.notes[before:]
     q, r = (kept.node.vhosts["/"].queues[name].id for name in "qr")
     published = [(part.queues, len(part.contents)) for part in parts if isinstance(part, Published)]
     assert published == [([(q, 3)], 1), ([(r, 0)], 1), ([(q, 4)], 1)]
@@ -369,9 +359,9 @@ def test_what_a_channel_does_after_a_commit_is_written_by_itself(kept: Kept) -> 
     client = kept.client()
     client.call(Tx.Select())
     client.send(publish("q", delivery_mode=2), method(Tx.Commit()))
-    before = len(kept.journal.appends)
+    before = len(kept.journal.notes)
     client.send(publish("q", channel=2, delivery_mode=2))
-    assert [len(parts) for parts in kept.journal.appends[before:]] == [1]
+    assert [len(parts) for parts in kept.journal.notes[before:]] == [1]
 
 
 # -- goodbyes ------------------------------------------------------------------------------------------------
@@ -470,6 +460,27 @@ def test_a_connection_that_is_already_closing_is_not_told_twice(kept: Kept) -> N
     assert abandon(client) == []
 
 
+def test_a_client_that_closes_while_an_answer_is_held_is_let_go_when_the_disk_has_failed(kept: Kept) -> None:
+    client = kept.client()
+    assert client.send(method(Queue.Declare(0, "new", durable=True)) + CLOSE) == []
+    assert names(abandon(client)) == ["Connection.CloseOk"]
+    assert client.session.finished
+
+
+def test_a_connection_with_held_answers_goes_on_beating(kept: Kept) -> None:
+    client = Client(kept.node).connect(seconds=10)
+    client.send(method(Queue.Declare(0, "new", durable=True)) + method(Queue.Declare(0, "q", durable=True)))
+    beats = 0
+    for _ in range(4):
+        client.session.tick(client.now + 6)
+        client.now += 6
+        beats += client.session.flush() == HEARTBEAT
+        client.session.last_received = client.now
+    assert beats == 4
+    kept.flush()
+    assert names(client.take()) == ["Queue.DeclareOk", "Queue.DeclareOk"]
+
+
 # -- a disk that is behind -----------------------------------------------------------------------------------
 
 
@@ -523,4 +534,22 @@ def test_confirms_go_to_a_publisher_that_waits_for_the_disk(behind: Kept) -> Non
     assert client.send(publish("q", delivery_mode=2)) == []
     behind.journal.flush()
     assert acks(client.take()) == [(1, 1, False)]
+    assert client.session.reading
+
+
+def test_a_publisher_in_a_transaction_waits_for_the_disk_too(behind: Kept) -> None:
+    client = behind.client()
+    client.call(Tx.Select())
+    client.send(publish("q", delivery_mode=2) + method(Tx.Commit()))
+    assert not client.session.reading
+    behind.journal.flush()
+    assert names(client.take()) == ["Tx.CommitOk"]
+    assert client.session.reading
+
+
+def test_a_publisher_that_waits_is_heard_again_once_its_connection_is_to_end(behind: Kept) -> None:
+    client = behind.client()
+    client.send(publish("q", delivery_mode=2))
+    client.session.stop()
+    assert names(client.take()) == ["Connection.Close"]
     assert client.session.reading

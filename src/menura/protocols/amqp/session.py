@@ -95,8 +95,10 @@ class Session:
         self.congested = False
         self.confirming: dict[Channel, None] = {}
         self.last_words: list[tuple[Channel, bytes]] = []
-        # From which frame of `out` on all has to wait for what.
+        # From which frame on all has to wait for what; frames are counted over the connection, `written` of them
+        # have left `out`.
         self.promises: deque[tuple[int, Promise]] = deque()
+        self.written = 0
 
         self.closing = False  # close the socket once everything is written
         self.close_sent = False
@@ -338,10 +340,10 @@ class Session:
             while self.promises and keeper.fulfilled(self.promises[0][1]):
                 self.promises.popleft()
         if self.promises:
-            certain = self.promises[0][0]
+            certain = self.promises[0][0] - self.written
             data = b"".join(self.out[:certain])
             del self.out[:certain]
-            self.promises = deque((index - certain, promise) for index, promise in self.promises)
+            self.written += certain
             self.output_bytes -= len(data)
         else:
             self.out += [channel.due_confirm() for channel in list(self.confirming)]
@@ -358,7 +360,9 @@ class Session:
         if keeper is not None:
             promise = keeper.promise()
             if not keeper.fulfilled(promise):
-                self.promises.append((len(self.out), promise))
+                if not self.promises:
+                    self.written = 0
+                self.promises.append((self.written + len(self.out), promise))
 
     def slow(self) -> None:
         """Read no more until the disk has caught up."""
@@ -412,9 +416,16 @@ class Session:
         if now - self.last_received > 2 * interval and self.reading:
             self.log("warning", f"{self.name}: closed: no heartbeat for {2 * interval} s")
             self.hang_up()
-        elif now - self.last_sent >= interval / 2 and not self.out:
-            self.send(wire.HEARTBEAT)
+        elif now - self.last_sent >= interval / 2 and (self.promises or not self.out):
+            self._send_first(wire.HEARTBEAT)
             self.last_sent = now
+
+    def _send_first(self, frame: bytes) -> None:
+        """Send a frame ahead of all that waits."""
+        self.out.insert(0, frame)
+        self.output_bytes += len(frame)
+        self.written -= 1
+        self.wake()
 
     def hang_up(self) -> None:
         """Close the socket without another word."""
@@ -450,7 +461,7 @@ class Session:
         """Send connection.close and wait for its answer."""
         self.shut()
         self.close_sent = True
-        self.blocked = False
+        self.blocked = self.slowed = self.stalled = False
         self.deadline = self.now + CLOSE_SECONDS_MAX
         class_id, method_id = error.method
         self.send(
@@ -482,10 +493,14 @@ class Session:
 
     def abandon(self) -> None:
         """The disk has failed: nothing that is not certain will ever be."""
-        if self.promises:
-            del self.out[self.promises[0][0] :]
+        held = bool(self.promises)
+        if held:
+            del self.out[self.promises[0][0] - self.written :]
             self.promises.clear()
-        if self.handshake is not None:
+        if self.closing:
+            if held:
+                self.send(wire.frame(0, "connection.close-ok"))
+        elif self.handshake is not None:
             self.hang_up()
         elif not self.close_sent:
             for channel in list(self.confirming):

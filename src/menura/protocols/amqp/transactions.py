@@ -61,6 +61,8 @@ def tx_commit(channel: Channel, method: Any) -> None:
         for span, requeue in transaction.rejected:
             channel.release([span], requeue=requeue)
     channel.transaction = _new(channel)
+    if keeper is not None and keeper.behind:
+        channel.session.slow()
     channel.session.promise()
     channel.send("tx.commit-ok")
 

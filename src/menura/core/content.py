@@ -20,11 +20,15 @@ END = b"\xce"
 
 def pack(properties: bytes, body: bytes) -> bytes:
     """The packed form of a properties block (see `properties`) and a body of at most 4 GiB."""
-    size = len(body)
-    header = _HEADER.pack(2, 1, 12 + len(properties), 60, 0, size)
-    if not size:
-        return b"".join((header, properties, END))
-    return b"".join((header, properties, END, _BODY.pack(3, 1, size), body, END))
+    if not body:
+        return b"".join((_HEADER.pack(2, 1, 12 + len(properties), 60, 0, 0), properties, END))
+    return b"".join((opening(properties, len(body)), body, END))
+
+
+def opening(properties: bytes, body_bytes: int) -> bytes:
+    """What stands before a body of `body_bytes` (at least 1); behind it, `END`."""
+    header = _HEADER.pack(2, 1, 12 + len(properties), 60, 0, body_bytes)
+    return b"".join((header, properties, END, _BODY.pack(3, 1, body_bytes)))
 
 
 def properties_end(content: bytes) -> int:

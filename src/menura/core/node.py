@@ -12,6 +12,7 @@ from menura.core.errors import NotAllowed, PreconditionFailed
 from menura.core.keeping import Keeper
 from menura.core.memory import MemoryAccount
 from menura.core.ports import Catalog, Journal
+from menura.core.restoring import restore
 from menura.core.vhost import VHost
 
 DEFAULT_VHOST = "/"
@@ -52,21 +53,7 @@ class Node:
         self.users.catalog = catalog
         if not self.vhosts:
             self.add_vhost(DEFAULT_VHOST)
-        self._restore(definitions, journal)
-
-    def _restore(self, definitions: Definitions, journal: Journal) -> None:
-        """Exchanges, queues with their messages, and bindings."""
-        for exchange in definitions.exchanges:
-            self.vhosts[exchange.vhost].restore_exchange(exchange)
-        ids = set()
-        for queue in definitions.queues:
-            ids.add(queue.id)
-            self.vhosts[queue.vhost].restore_queue(queue).recover(journal.held(queue.id))
-        for binding in definitions.bindings:
-            self.vhosts[binding.vhost].restore_binding(binding)
-        for id in journal.queues():
-            if id not in ids:
-                journal.forget(id)
+        restore(self.vhosts, definitions, journal)
 
     def add_vhost(self, name: str) -> VHost:
         """The virtual host of that name, made if there is none."""

@@ -20,15 +20,16 @@ from menura.core.arguments import (
     text,
     truth,
 )
-from menura.core.definitions import BindingDefinition, Definition, ExchangeDefinition, QueueDefinition
 from menura.core.errors import AccessRefused, Locked, NotFound, PreconditionFailed
 from menura.core.exchange import KINDS, Binding, DefaultExchange, Exchange, binding_identity
 from menura.core.ports import Published
 from menura.core.queue import Queue
+from menura.core.restoring import RESERVED_PREFIX, binding_definition, exchange_definition
 from menura.core.retained import Retained
 from menura.core.run import Run
 
 if TYPE_CHECKING:
+    from menura.core.definitions import Definition
     from menura.core.keeping import Keeper
     from menura.core.memory import MemoryAccount
     from menura.core.ports import Owner
@@ -42,7 +43,6 @@ PREDECLARED = (
     ("amq.match", "headers", False),
     ("amq.rabbitmq.trace", "topic", True),
 )
-RESERVED_PREFIX = "amq."
 
 
 class VHost:
@@ -131,11 +131,12 @@ class VHost:
             arguments=arguments,
             alternate=text(arguments, "alternate-exchange") or None,
         )
-        self._add_exchange(exchange)
-        self._put(self._exchange_definition(exchange))
+        self.add_exchange(exchange)
+        self._put(exchange_definition(self.name, exchange))
         return exchange
 
-    def _add_exchange(self, exchange: Exchange) -> None:
+    def add_exchange(self, exchange: Exchange) -> None:
+        """Unchecked, and not for the catalog to know."""
         self.exchanges[exchange.name] = exchange
         self.version += 1
 
@@ -161,7 +162,7 @@ class VHost:
                 continue
             del self.exchanges[gone.name]
             self.version += 1
-            self._delete(self._exchange_definition(gone))
+            self._delete(exchange_definition(self.name, gone))
             for binding in (*gone.bindings, *gone.incoming):
                 if self._unlink(binding):
                     waiting.append(binding.source)
@@ -202,13 +203,14 @@ class VHost:
             self.check_queue_name(name)
         check_queue_arguments(what, arguments)
         id = self.keeper.catalog.new_queue_id() if durable and self.keeper is not None else 0
-        queue = self._add_queue(name, id, durable, auto_delete, owner if exclusive else None, arguments)
+        queue = self.add_queue(name, id, durable, auto_delete, owner if exclusive else None, arguments)
         self._put(queue.definition)
         return queue
 
-    def _add_queue(
+    def add_queue(
         self, name: str, id: int, durable: bool, auto_delete: bool, owner: Owner | None, arguments: Arguments
     ) -> Queue:
+        """Unchecked, and not for the catalog to know."""
         queue = self.queues[name] = Queue(
             self,
             name,
@@ -289,10 +291,11 @@ class VHost:
         if identity in self.bindings:
             return
         binding = Binding(exchange, destination, key, arguments)
-        self._add_binding(binding)
-        self._put(self._binding_definition(binding))
+        self.add_binding(binding)
+        self._put(binding_definition(self.name, binding))
 
-    def _add_binding(self, binding: Binding) -> None:
+    def add_binding(self, binding: Binding) -> None:
+        """Unchecked, and not for the catalog to know."""
         source, destination = binding.source, binding.destination
         source.add(binding)
         self.bindings[binding.identity] = binding
@@ -326,7 +329,7 @@ class VHost:
         source.bindings.pop(binding, None)
         source.remove(binding)
         self.version += 1
-        self._delete(self._binding_definition(binding))
+        self._delete(binding_definition(self.name, binding))
         return source.auto_delete and not source.bindings
 
     # -- what is kept ----------------------------------------------------------------------------------------
@@ -338,46 +341,6 @@ class VHost:
     def _delete(self, definition: Definition | None) -> None:
         if self.keeper is not None and definition is not None:
             self.keeper.catalog.delete(definition)
-
-    def _exchange_definition(self, exchange: Exchange) -> ExchangeDefinition | None:
-        """None for one that does not outlive the process, and for those every virtual host begins with."""
-        if not exchange.durable or exchange.name.startswith(RESERVED_PREFIX):
-            return None
-        return ExchangeDefinition(
-            self.name, exchange.name, exchange.kind, exchange.auto_delete, exchange.internal, exchange.arguments
-        )
-
-    def _binding_definition(self, binding: Binding) -> BindingDefinition | None:
-        """None unless both ends outlive the process."""
-        source, destination = binding.source, binding.destination
-        if not source.durable or not destination.durable:
-            return None
-        return BindingDefinition(
-            self.name, source.name, destination.what, destination.name, binding.key, binding.arguments
-        )
-
-    def restore_exchange(self, definition: ExchangeDefinition) -> None:
-        """Make what a catalog has."""
-        _, name, kind, auto_delete, internal, arguments = definition
-        self._add_exchange(
-            KINDS[kind](
-                name,
-                durable=True,
-                auto_delete=auto_delete,
-                internal=internal,
-                arguments=arguments,
-                alternate=text(arguments, "alternate-exchange") or None,
-            )
-        )
-
-    def restore_queue(self, definition: QueueDefinition) -> Queue:
-        _, name, id, auto_delete, arguments = definition
-        return self._add_queue(name, id, True, auto_delete, None, arguments)
-
-    def restore_binding(self, definition: BindingDefinition) -> None:
-        _, source, what, name, key, arguments = definition
-        destination = self.queues[name] if what == Queue.what else self.exchanges[name]
-        self._add_binding(Binding(self.exchanges[source], destination, key, arguments))
 
     # -- messages --------------------------------------------------------------------------------------------
 

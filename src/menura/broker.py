@@ -171,7 +171,7 @@ class Broker:
             (_log.info if damage.unfinished else _log.error)("%s", damage)
         if self.recovered.first:
             self._welcome_guest()
-            storage.end_of_tick()
+        storage.begin()
 
     def _write_certain(self) -> None:
         """Confirms go out at once: somebody has been waiting for the disk."""

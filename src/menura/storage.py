@@ -110,10 +110,16 @@ class Storage:
         self.journal.on_durable = self._durable
         if not self.sync:
             _log.warning("disk: confirms do not wait for it: a crash of the machine may lose confirmed messages")
-        self._look()
         queues = [queue for vhost in node.vhosts.values() for queue in vhost.queues.values()]
         message_count = sum(queue.ready_count for queue in queues)
         return Recovered(not definitions.vhosts, len(queues), message_count, report)
+
+    def begin(self) -> None:
+        """Start to write, and to look after the disk.
+
+        What was done with the node before, at a first start, reaches the disk together or not at all.
+        """
+        self._look()
 
     def close(self) -> None:
         """Write everything down and let go of the directory. To be called when nobody is served any more."""

@@ -1,8 +1,8 @@
 """`make test`: the whole suite on the oldest CPython of this machine, a shorter one on each further CPython.
 
-The shorter one leaves out tests/clients but for one file: those tests prove the protocol against other
-people's libraries, which does not change with our interpreter, and they take most of the time. It comes
-first, so that the last line printed is that of the whole suite; the first run that fails ends everything,
+The shorter one leaves out what takes most of the time and does not change with our interpreter: tests/clients, but
+for one file, which prove the protocol against other people's libraries, and the thousands of crashes in
+tests/durability and tests/simulation. It comes first, so that the last line printed is that of the whole suite; the first run that fails ends everything,
 with its own closing line. Given arguments, it hands them to pytest in `.venv`, once.
 """
 
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
 
 def _shorter() -> list[str]:
     directories = sorted(path for path in (ROOT / "tests").iterdir() if path.is_dir())
-    left_out = {"clients", "suites", "fuzz", "__pycache__"}
+    left_out = {"clients", "durability", "simulation", "suites", "fuzz", "__pycache__"}
     chosen = [str(path.relative_to(ROOT)) for path in directories if path.name not in left_out]
     files = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests").glob("test_*.py"))
     smoke = [str(SMOKE)] if (ROOT / SMOKE).exists() else []

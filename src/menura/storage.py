@@ -22,7 +22,7 @@ from menura.store.directory import DataDirectory
 from menura.store.disk import RealDisk
 from menura.store.errors import StoreError, explained
 from menura.store.journal import Journal
-from menura.store.recovery import Progress, Report
+from menura.store.recovery import Progress, Report, find_segments
 from menura.store.worker import Worker
 
 MARKS_SECONDS_MAX = 0.02
@@ -81,6 +81,13 @@ class Storage:
         self._node = node
         call_back = self._loop.call_soon_threadsafe
         self.directory.open()
+        try:
+            # Before anything is written: a journal that cannot be read.
+            if self.directory.journal.is_dir():
+                find_segments(self._disk, os.fspath(self.directory.journal))
+        except BaseException:
+            self.directory.close()
+            raise
         self._workers = [Worker(f"menura-{name}") for name in ("catalog", "journal")]
         catalog_worker, journal_worker = self._workers
         try:
@@ -126,6 +133,8 @@ class Storage:
         for timer in (self._marks_timer, self._look_timer):
             if timer is not None:
                 timer.cancel()
+        if self.problem is not None:
+            _log.warning("disk: %s; waiting for it before the end", self.problem)
         # What waits for its deletion to be certain is certain after this.
         try:
             self.catalog.flush()
@@ -199,7 +208,7 @@ class Storage:
         alarms.set("disk", not short)
 
     def _watch_speed(self) -> None:
-        seconds = self.journal.stalled_seconds
+        seconds = max(self.journal.stalled_seconds, self.catalog.stalled_seconds)
         if seconds < STALL_SECONDS:
             if self.problem is not None:
                 _log.info("disk: writing again; confirms go on")

@@ -25,13 +25,14 @@ SHOWN_MAX = 20
 @click.option("--kills", type=click.IntRange(1), default=100, show_default=True, help="How many.")
 @click.option("--client", type=click.Choice(list(LINES)), default="raw", show_default=True, help="Who makes the load.")
 @click.option("--seed", type=click.IntRange(0), help="Of the choices the load makes.  [default: random]")
+@click.option("--steps", type=click.IntRange(100, 500_000), help="Publishes, confirms and so on up to a kill, at most.")
 @click.option("--data", type=click.Path(path_type=Path), help="The directory, kept.  [default: a temporary one]")
-def main(kills: int, client: str, seed: int | None, data: Path | None) -> None:
+def main(kills: int, client: str, seed: int | None, steps: int | None, data: Path | None) -> None:
     seed = random.randrange(1 << 32) if seed is None else seed
     console = Console(highlight=False)
     console.print(f"seed {seed}")
     with TemporaryDirectory() as folder, Progress(*BAR, console=console) as progress:
-        lives = Lives(data or Path(folder) / "data", client, seed)
+        lives = Lives(data or Path(folder) / "data", client, seed, steps or 0)
         lives.prepare()
         complaints: list[str] = []
         for _ in progress.track(range(kills), description="kills"):

@@ -7,15 +7,16 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
+from select import select
 
 from tests.cli.process import Process
 from tests.durability.books import Books, Notes, Verdict
-from tests.durability.load import IDLE, KEPT, SOURCE, TARGET, WORKERS, Fuse, Mover, Worker, prepare
+from tests.durability.load import IDLE, KEPT, TARGET, WORKERS, Fuse, Mover, Worker, prepare
 from tests.durability.pika_client import PikaLine
 from tests.durability.raw import RawLine
 from tests.durability.reader import Reader
 from tests.durability.topology import Topologist, Topology
-from tests.net.peer import DEADLINE_SECONDS, Peer
+from tests.net.peer import DEADLINE_SECONDS, Peer, eventually
 
 LINES: dict[str, type[RawLine | PikaLine]] = {"raw": RawLine, "pika": PikaLine}
 STEPS = {"raw": (100, 30_000), "pika": (100, 8_000)}
@@ -25,15 +26,16 @@ _MOVER, _READER = WORKERS, WORKERS + 1
 class Lives:
     """Kill after kill. `totals` counts, over all of them, what happened and what was wrong."""
 
-    def __init__(self, path: Path, client: str, seed: int) -> None:
+    def __init__(self, path: Path, client: str, seed: int, steps_max: int = 0) -> None:
         self.totals: Counter[str] = Counter()
         self._path = path
         self._line = LINES[client]
-        self._steps = STEPS[client]
+        self._steps = (STEPS[client][0], steps_max or STEPS[client][1])
         self._seed = seed
         self._numbers = count()
         self._books = Books(KEPT, frozenset((IDLE, TARGET)))
         self._topology = [Topology()]
+        self._notes: list[Notes] = []
         self._life = 0
 
     def prepare(self) -> None:
@@ -49,6 +51,8 @@ class Lives:
     def live(self) -> Verdict:
         """Look what there is, work, get killed; what the look has shown of the life before."""
         self._life += 1
+        if random.Random(f"{self._seed}/{self._life}/start").random() < 0.3:
+            self._interrupt_start()
         process = self._start()
         try:
             port = process.port()
@@ -68,6 +72,17 @@ class Lives:
             return self._count(self._look(process.port()))
         finally:
             process.kill()
+
+    def _interrupt_start(self) -> None:
+        """Kill a broker as soon as it has changed something among the journal's files, or else when it is ready."""
+        journal = self._path / "journal"
+        before = sorted(journal.iterdir())
+        process = self._start()
+        try:
+            eventually(lambda: sorted(journal.iterdir()) != before or _says_something(process), "a start")
+        finally:
+            process.kill()
+        self.totals["starts cut short"] += 1
 
     def _start(self) -> Process:
         arguments = ("--listen", "amqp://127.0.0.1:0", "--disk-free-min", "0", "--log-level", "error")
@@ -96,8 +111,6 @@ class Lives:
         self._notes = [reader.notes]
         return verdict
 
-    _notes: list[Notes] = []
-
     def _work(self, port: int, process: Process) -> None:
         """The load, until it is cut off in the middle."""
         chance = random.Random(f"{self._seed}/{self._life}")
@@ -123,6 +136,10 @@ class Lives:
             self._notes.append(notes)
             self.totals["confirmed"] += len(notes.confirmed)
             self.totals["acked"] += len(notes.settled)
+
+
+def _says_something(process: Process) -> bool:
+    return bool(select([process.process.stdout], [], [], 0)[0])
 
 
 def _child(chance: random.Random) -> random.Random:

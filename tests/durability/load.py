@@ -32,16 +32,20 @@ class Gone(Exception):
 
 
 class Fuse:
-    """Calls `kill` at the given step, in the thread that takes it."""
+    """Calls `kill` at the given step, in the thread that takes it; steps count once all workers are at work."""
 
     def __init__(self, steps: int, kill: Callable[[], None]) -> None:
         self.burnt = Event()
         self.at = steps
         self._kill = kill
         self._steps = count(1)
+        self._workers: set[int] = set()
+
+    def join(self, worker: int) -> None:
+        self._workers.add(worker)
 
     def step(self) -> None:
-        if next(self._steps) == self.at:
+        if len(self._workers) == WORKERS and next(self._steps) == self.at:
             self._kill()
             self.burnt.set()
 
@@ -131,6 +135,7 @@ class Worker:
 
     def fill(self) -> None:
         """Publish until so many confirms are open."""
+        self._fuse.join(self.notes.worker)
         while len(self._open) < self._burst:
             self._publish()
             self._fuse.step()

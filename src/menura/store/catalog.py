@@ -15,6 +15,7 @@ and nothing is reported as committed any more.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,6 +58,7 @@ class Catalog:
         self._call_back = call_back
         self._gathered: list[Change] = []
         self._committing = False
+        self._began_at = 0.0
         self._closed = False
         self._worker_idle = threading.Event()
         self._worker_idle.set()
@@ -101,8 +103,14 @@ class Catalog:
             changes, self._gathered = self._gathered, []
             number = self.changed
             self._committing = True
+            self._began_at = time.monotonic()
             self._worker_idle.clear()
             self._run_in_worker(lambda: self._work(changes, number))
+
+    @property
+    def stalled_seconds(self) -> float:
+        """For how long the disk has been at the commit under way."""
+        return time.monotonic() - self._began_at if self._committing else 0.0
 
     def close(self) -> None:
         """Commit what was gathered and close the file, waiting for both."""

@@ -43,7 +43,7 @@ class DataDirectory:
     """A data directory, to be opened before anything in it is touched. `version` is that of the program."""
 
     def __init__(self, path: str | os.PathLike[str], *, version: str) -> None:
-        self.path = Path(path).absolute()
+        self.path = Path(os.path.abspath(path))
         self.catalog = self.path / "catalog.sqlite3"
         self.journal = self.path / "journal"
         self._version = version

@@ -85,9 +85,9 @@ class Storage:
             # Before anything is written: a journal that cannot be read.
             if self.directory.journal.is_dir():
                 find_segments(self._disk, os.fspath(self.directory.journal))
-        except BaseException:
+        except BaseException as error:
             self.directory.close()
-            raise
+            raise explained(error, self.directory.journal) if isinstance(error, OSError) else error
         self._workers = [Worker(f"menura-{name}") for name in ("catalog", "journal")]
         catalog_worker, journal_worker = self._workers
         try:

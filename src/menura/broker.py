@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import replace
@@ -136,13 +137,14 @@ class Broker:
     async def start(self) -> Self:
         """Read the data directory, then open the listeners. Raises StoreError and ListenError."""
         self._loop = asyncio.get_running_loop()
-        self._tick = Tick(self._loop, self._end_of_tick)
+        self._tick = Tick(self._loop, self._end_of_tick, self._clock)
         if self.config.data != IN_MEMORY:
             try:
                 await self._open_storage()
             except BaseException:
                 self._tick.stop()
                 raise
+        self._clock(self._loop.time())
         try:
             for url in self.config.listen:
                 address = Address.parse(url, STANDARD_PORTS)
@@ -301,6 +303,13 @@ class Broker:
             return
         for connection in self._tick.connections:
             connection.session.unblock()
+
+    def _clock(self, now: float) -> None:
+        agenda = self.node.agenda
+        agenda.epoch_ms = int((time.time() - now) * 1000)
+        agenda.tick(now)
+        for vhost in self.node.vhosts.values():
+            vhost.dispatch()
 
     def _end_of_tick(self) -> None:
         if self.storage is not None:

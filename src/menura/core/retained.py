@@ -54,7 +54,8 @@ class Retained:
         """Keep the one message of a run, in place of the one with the same routing key."""
         queue = self._queue
         if queue is None or not queue.alive:
-            self._root, self.count = _Node(), 0
+            for held in list(self.match("#")):
+                self.drop(held.route.key)
             queue = self._queue = self._vhost.declare_queue(QUEUE, durable=True, reserved=True)
         self._vhost.append(queue, run)
         taken = queue.take(1)
@@ -96,7 +97,7 @@ class Retained:
             del parent.children[word]
 
     def _settle(self, held: tuple[int, Run]) -> None:
-        if self._queue is not None and self._queue.alive:
+        if self._queue is not None:
             self._queue.settle(*held)
 
     def match(self, pattern: str) -> Iterator[Run]:

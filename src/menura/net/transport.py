@@ -27,12 +27,15 @@ _log = logging.getLogger("menura")
 class Tick:
     """The end of each turn of the loop, and the clock for all connections.
 
-    `at_end` is called before the writing: the place for the journal to start a sync. `deserted` is set while
-    there is no connection.
+    `at_end` is called before the writing: the place for the journal to start a sync; `on_clock` every
+    `CLOCK_SECONDS` with the loop's time. `deserted` is set while there is no connection.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, at_end: Callable[[], None]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, at_end: Callable[[], None], on_clock: Callable[[float], None]
+    ) -> None:
         self.loop = loop
+        self._on_clock = on_clock
         self.connections: set[Connection] = set()
         self.handshakes: set[asyncio.Transport] = set()
         self.deserted = asyncio.Event()
@@ -86,10 +89,11 @@ class Tick:
             connection.write()
 
     def _clock(self) -> None:
+        self._timer = self.loop.call_later(CLOCK_SECONDS, self._clock)
         now = self.loop.time()
         for connection in list(self.connections):
             connection.look(now)
-        self._timer = self.loop.call_later(CLOCK_SECONDS, self._clock)
+        self._on_clock(now)
 
 
 class Connection(asyncio.Protocol):

@@ -1,9 +1,10 @@
 """`make test`: the whole suite on the oldest CPython of this machine, a shorter one on each further CPython.
 
 The shorter one leaves out what takes most of the time and does not change with our interpreter: tests/clients, but
-for one file, which prove the protocol against other people's libraries, and the thousands of crashes in
-tests/durability and tests/simulation. It comes first, so that the last line printed is that of the whole suite; the first run that fails ends everything,
-with its own closing line. Given arguments, it hands them to pytest in `.venv`, once.
+for one file, which prove the protocols against other people's libraries, and the thousands of crashes in
+tests/durability and tests/simulation. It comes first, so that the last line printed is that of the whole suite; the
+first run that fails ends everything, with its own closing line. Given arguments, it hands them to pytest in `.venv`,
+once.
 """
 
 from __future__ import annotations

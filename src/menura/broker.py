@@ -145,6 +145,7 @@ class Broker:
                 self._tick.stop()
                 raise
         self._clock(self._loop.time())
+        voices.take_up(self.node)
         try:
             for url in self.config.listen:
                 address = Address.parse(url, STANDARD_PORTS)

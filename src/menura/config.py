@@ -19,7 +19,7 @@ class Config:
     as well while the directory's disk has less than `disk_free_bytes_min` left.
     """
 
-    listen: tuple[str, ...] = ("amqp://127.0.0.1:5672",)
+    listen: tuple[str, ...] = ("amqp://127.0.0.1:5672", "mqtt://127.0.0.1:1883", "stomp://127.0.0.1:61613")
     data: str = IN_MEMORY
     sync: bool = True
     disk_free_bytes_min: int = 256 * 1024 * 1024

@@ -82,12 +82,10 @@ class Storage:
         call_back = self._loop.call_soon_threadsafe
         self.directory.open()
         try:
-            # Before anything is written: a journal that cannot be read.
-            if self.directory.journal.is_dir():
-                find_segments(self._disk, os.fspath(self.directory.journal))
-        except BaseException as error:
+            self._check_journal()
+        except BaseException:
             self.directory.close()
-            raise explained(error, self.directory.journal) if isinstance(error, OSError) else error
+            raise
         self._workers = [Worker(f"menura-{name}") for name in ("catalog", "journal")]
         catalog_worker, journal_worker = self._workers
         try:
@@ -120,6 +118,15 @@ class Storage:
         queues = [queue for vhost in node.vhosts.values() for queue in vhost.queues.values()]
         message_count = sum(queue.ready_count for queue in queues)
         return Recovered(not definitions.vhosts, len(queues), message_count, report)
+
+    def _check_journal(self) -> None:
+        """Find out whether it can be read before anything is written, into the catalog for example."""
+        folder = self.directory.journal
+        if folder.is_dir():
+            try:
+                find_segments(self._disk, os.fspath(folder))
+            except OSError as error:
+                raise explained(error, folder) from error
 
     def begin(self) -> None:
         """Start to write, and to look after the disk.

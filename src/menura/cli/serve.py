@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 import click
 
-from menura.broker import STANDARD_PORTS, Broker, ListenError, StoreError, loop_factory
+from menura.broker import Broker, ListenError, StoreError, loop_factory
 from menura.config import Config
 
 LOOPBACK = "127.0.0.1"
@@ -64,7 +64,7 @@ def serve(
     logging.basicConfig(level=log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(message)s")
     _raise_file_limit()
     config = Config(
-        listen=listen or tuple(f"{scheme}://{LOOPBACK}:{STANDARD_PORTS[scheme]}" for scheme in ("amqp",)),
+        listen=listen or Config().listen,
         data=data,
         sync=not no_sync,
         disk_free_bytes_min=disk_free_min << 20,

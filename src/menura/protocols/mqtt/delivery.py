@@ -1,0 +1,216 @@
+"""The hot loop out: runs to PUBLISH packets.
+
+What stands before the body of a message follows from its topic and its block of properties, and both repeat: a `Shape`
+is that, worked out once and remembered. What is left for each message is its length, its packet identifier and its
+body.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from menura.protocols.mqtt import spec
+from menura.protocols.mqtt.client import Client
+from menura.protocols.mqtt.identifiers import OWN_IDS, Flight
+from menura.protocols.mqtt.message import Meta, meta_of
+from menura.protocols.mqtt.topics import is_topic, topic_of
+from menura.protocols.mqtt.wire import properties, varint
+
+if TYPE_CHECKING:
+    from menura.core.consumer import Consumer
+    from menura.core.run import Run
+    from menura.protocols.mqtt.outbox import Outbox
+    from menura.protocols.mqtt.session import Session
+    from menura.protocols.mqtt.subscription import Subscription
+
+_SHAPES_MAX = 1024
+_DUP = 8
+
+
+class Shape(NamedTuple):
+    """How messages of one topic and one block of properties look to one client.
+
+    `first` is the first octet without DUP, `topic` the topic with its length, `properties` with theirs.
+    """
+
+    qos: int
+    first: int
+    topic: bytes
+    properties: bytes
+
+
+def deliver(
+    session: Session, client: Client, outbox: Outbox, consumer: Consumer, position: int, run: Run, redelivered: bool
+) -> None:
+    """Send what was taken from the client's own queue. What needs no answer is settled at once."""
+    contents = run.contents
+    key = run.route.key
+    inflight, released = client.ids.inflight, client.ids.released
+    packets: list[bytes] = []
+    done: list[int] = []
+    block: bytes | None = None
+    shape: Shape | None = None
+    exactly_once = False
+    for at, content in enumerate(contents):
+        end = 7 + int.from_bytes(content[3:7], "big")
+        if content[19:end] != block:
+            block = content[19:end]
+            shape = shape_of(session, client, key, block)
+        body = content[end + 8 : -1] if len(content) > end + 1 else b""
+        id = 0
+        packet = b""
+        if shape is not None:
+            if shape.qos:
+                id = (position + at) % OWN_IDS + 1
+                if id in inflight or id in released:
+                    outbox.stuck_on = id
+                    _give_back(consumer, position, run, at)
+                    break
+            packet = _packet(session, shape, id, body, _DUP if redelivered and id else 0)
+        if packet:
+            packets.append(packet)
+        if packet and id:
+            assert shape is not None
+            inflight[id] = Flight(consumer, position, run, at, shape.qos)
+            exactly_once = exactly_once or shape.qos == 2
+        else:
+            done.append(at)
+    if exactly_once and client.persistent and run.persistent:
+        session.promise_later()
+    _send(session, client, key, packets)
+    if done:
+        _settle(consumer, position, run, done)
+
+
+def deliver_loose(session: Session, client: Client, run: Run) -> None:
+    """Send what was taken from the queue of subscriptions of QoS 0, but for what the other queue has as well."""
+    key = run.route.key
+    packets: list[bytes] = []
+    block: bytes | None = None
+    shape: Shape | None = None
+    for content in run.contents:
+        end = 7 + int.from_bytes(content[3:7], "big")
+        if content[19:end] != block:
+            block = content[19:end]
+            shape = shape_of(session, client, key, block, loose=True)
+        if shape is not None:
+            body = content[end + 8 : -1] if len(content) > end + 1 else b""
+            packet = _packet(session, shape, 0, body)
+            if packet:
+                packets.append(packet)
+    _send(session, client, key, packets)
+
+
+def deliver_shared(
+    session: Session,
+    client: Client,
+    subscription: Subscription,
+    consumer: Consumer,
+    position: int,
+    run: Run,
+    id: int,
+    redelivered: bool,
+) -> None:
+    """Send one message of a shared subscription, with QoS 1 if it has an identifier."""
+    content = run.contents[0]
+    end = 7 + int.from_bytes(content[3:7], "big")
+    meta = meta_of(content[19:end])
+    ids = b""
+    if subscription.id and session.version == spec.V5:
+        ids = b"\x0b" + varint(subscription.id)
+    retain = meta.retain and subscription.retain_as_published
+    shape = _shape(session, run.route.key, meta, 1 if id else 0, retain, ids)
+    packet = b""
+    if shape is not None:
+        body = content[end + 8 : -1] if len(content) > end + 1 else b""
+        packet = _packet(session, shape, id, body, _DUP if redelivered else 0)
+    if packet:
+        _send(session, client, run.route.key, [packet])
+    if id:
+        client.ids.inflight[id] = Flight(consumer, position, run, 0, 1)
+        if not packet:
+            client.ids.settle((id,))
+
+
+def _give_back(consumer: Consumer, position: int, run: Run, at: int) -> None:
+    """Messages from `at` on cannot be sent yet."""
+    rest = run.piece(at, len(run.contents)) if at else run
+    consumer.queue.requeue(position + at, rest)
+    consumer.settled(len(rest.contents))
+
+
+def _settle(consumer: Consumer, position: int, run: Run, done: list[int]) -> None:
+    if len(done) == len(run.contents):
+        consumer.queue.settle(position, run)
+    else:
+        for at in done:
+            consumer.queue.settle(position + at, run.piece(at, at + 1))
+    consumer.settled(len(done))
+
+
+def _send(session: Session, client: Client, key: str, packets: list[bytes]) -> None:
+    if packets:
+        session.send(b"".join(packets))
+        session.sent_count += len(packets)
+        if session.aliases_max and key in session.aliases:
+            session.announced.add(key)
+
+
+def _packet(session: Session, shape: Shape, id: int, body: bytes, dup: int = 0) -> bytes:
+    """One PUBLISH; empty if it is longer than the client takes (section 3.1.2.11.4)."""
+    qos, first, topic, found = shape
+    size = len(topic) + len(found) + len(body) + (2 if qos else 0)
+    head = bytes((first | dup, size)) if size < 128 else bytes((first | dup,)) + varint(size)
+    if size + len(head) > session.peer_packet_bytes_max:
+        return b""
+    if qos:
+        return b"".join((head, topic, id.to_bytes(2, "big"), found, body))
+    return b"".join((head, topic, found, body))
+
+
+def shape_of(session: Session, client: Client, key: str, block: bytes, loose: bool = False) -> Shape | None:
+    """How such messages are sent; None if they are not."""
+    shapes = session.shapes
+    found = shapes.get((key, block, loose))
+    if found is not None and found[0] is client.plans_version:
+        return found[1]
+    meta = meta_of(block)
+    if meta.sent is not None:
+        qos, retain, id = meta.sent
+        ids = b"\x0b" + varint(id) if id else b""
+    else:
+        own = bool(meta.publisher) and meta.publisher == client.id
+        plan = client.plan(key, own)
+        # Where a subscription of QoS 1 or 2 matches as well, the other queue has the message.
+        if plan.qos < 0 or (loose and plan.qos > 0):
+            return None
+        qos, retain, ids = min(meta.qos, plan.qos), meta.retain and plan.retain_as_published, plan.ids
+    shape = _shape(session, key, meta, qos, retain, ids if session.version == spec.V5 else b"")
+    if not meta.expires_at_ms and (not session.aliases_max or key in session.announced):
+        if len(shapes) >= _SHAPES_MAX:
+            shapes.clear()
+        shapes[key, block, loose] = client.plans_version, shape
+    return shape
+
+
+def _shape(session: Session, key: str, meta: Meta, qos: int, retain: bool, ids: bytes) -> Shape | None:
+    topic = topic_of(key)
+    if not is_topic(topic):
+        return None
+    seconds = meta.expiry_seconds
+    if meta.expires_at_ms:
+        left_ms = meta.expires_at_ms - session.node.agenda.wall_ms
+        if left_ms <= 0:
+            return None
+        seconds = min(-(-left_ms // 1000), 0xFFFFFFFF)
+    octets = topic.encode()
+    first = 0x30 | qos << 1 | retain
+    if session.version != spec.V5:
+        return Shape(qos, first, len(octets).to_bytes(2, "big") + octets, b"")
+    found = meta.properties + ids
+    if seconds:
+        found += properties({"message_expiry_interval": seconds})[1:]
+    if session.aliases_max:
+        octets, alias = session.alias_of(key, octets)
+        found += alias
+    return Shape(qos, first, len(octets).to_bytes(2, "big") + octets, varint(len(found)) + found)

@@ -1,0 +1,132 @@
+"""Where the core hands over messages for a client: one subscriber for each kind of queue it takes from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from menura.core import content as packed
+from menura.core.run import Run
+from menura.protocols.mqtt import delivery
+from menura.protocols.mqtt.client import Client
+from menura.protocols.mqtt.message import for_subscriber, meta_of
+from menura.protocols.mqtt.subscription import Subscription
+
+if TYPE_CHECKING:
+    from menura.core.consumer import Consumer
+    from menura.protocols.mqtt.session import Session
+
+
+class Outbox:
+    """Takes from the client's own queue. `stuck_on` is a packet identifier that has to become free first."""
+
+    __slots__ = ("client", "loose", "session", "stuck_on")
+
+    def __init__(self, session: Session, client: Client) -> None:
+        self.session = session
+        self.client = client
+        self.loose = LooseOutbox(session, client)
+        self.stuck_on = 0
+
+    def shared(self, subscription: Subscription) -> SharedOutbox:
+        return SharedOutbox(self.session, self.client, subscription)
+
+    @property
+    def writable(self) -> bool:
+        if self.stuck_on:
+            if self.stuck_on in self.client.ids.inflight or self.stuck_on in self.client.ids.released:
+                return False
+            self.stuck_on = 0
+        return self.session.writable
+
+    def deliver(self, consumer: Consumer, position: int, run: Run, redelivered: bool) -> None:
+        delivery.deliver(self.session, self.client, self, consumer, position, run, redelivered)
+
+    def cancelled(self, consumer: Consumer) -> None:
+        """Somebody has deleted the queue."""
+        self.client.queue = None
+        self.session.dropped()
+
+
+class LooseOutbox:
+    """Takes messages for subscriptions of QoS 0; they count as settled when they are handed over."""
+
+    __slots__ = ("client", "session")
+
+    def __init__(self, session: Session, client: Client) -> None:
+        self.session = session
+        self.client = client
+
+    @property
+    def writable(self) -> bool:
+        return self.session.writable
+
+    def deliver(self, consumer: Consumer, position: int, run: Run, redelivered: bool) -> None:
+        delivery.deliver_loose(self.session, self.client, run)
+
+    def cancelled(self, consumer: Consumer) -> None:
+        self.client.loose = None
+        if self.client.session is self.session:
+            self.session.dropped()
+
+
+class SharedOutbox:
+    """Takes messages of a shared subscription.
+
+    Those of QoS 2 are put into the client's own queue, since nobody else may get them once they were sent; the others
+    go back to the group if the connection ends.
+    """
+
+    __slots__ = ("client", "session", "stuck", "subscription")
+
+    def __init__(self, session: Session, client: Client, subscription: Subscription) -> None:
+        self.session = session
+        self.client = client
+        self.subscription = subscription
+        self.stuck = False  # all packet identifiers were in use
+
+    @property
+    def writable(self) -> bool:
+        if not self.session.writable:
+            return False
+        if self.stuck:
+            self.stuck = self.client.ids.shared_id() is None
+            if self.stuck:
+                return False
+        queue = self.client.queue
+        return self.subscription.qos < 2 or queue is None or not queue.ready_count
+
+    def deliver(self, consumer: Consumer, position: int, run: Run, redelivered: bool) -> None:
+        settled = 0
+        for at in range(len(run.contents)):
+            piece = run if len(run.contents) == 1 else run.piece(at, at + 1)
+            settled += self._deliver(consumer, position + at, piece, redelivered)
+        if settled:
+            consumer.settled(settled)
+
+    def _deliver(self, consumer: Consumer, position: int, run: Run, redelivered: bool) -> int:
+        """Hand over one message; 1 if it has been settled by that."""
+        subscription, client = self.subscription, self.client
+        content = run.contents[0]
+        block = packed.properties_of(content)
+        qos = min(meta_of(block).qos, subscription.qos)
+        if qos == 2:
+            own = client.require_queue()
+            with client.vhost.together():
+                moved = packed.with_properties(content, for_subscriber(block, 2, False, subscription.id))
+                client.vhost.append(own, Run(run.route, [moved], len(moved), len(moved), True))
+                consumer.queue.settle(position, run)
+            return 1
+        if qos == 1:
+            id = client.ids.shared_id()
+            if id is not None:
+                delivery.deliver_shared(self.session, client, subscription, consumer, position, run, id, redelivered)
+                return 0
+            self.stuck = True
+            consumer.queue.requeue(position, run)
+            return 1
+        delivery.deliver_shared(self.session, client, subscription, consumer, position, run, 0, False)
+        consumer.queue.settle(position, run)
+        return 1
+
+    def cancelled(self, consumer: Consumer) -> None:
+        self.subscription.consumer = None

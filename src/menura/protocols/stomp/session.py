@@ -1,0 +1,339 @@
+"""One connection: what it is, what it has subscribed to, and what goes out.
+
+The transport feeds `receive` with whatever a socket read brought and takes what `flush` returns. Before CONNECT nothing
+else is heard. Whatever is wrong ends in `fail`: an ERROR frame as the last thing said, behind the receipts that are
+still to come, and then the socket is closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from menura.core.access import Access
+from menura.core.node import Node
+from menura.core.peers import Peer
+from menura.protocols.stomp.commands import COMMANDS
+from menura.protocols.stomp.errors import REASONS, StompError, translate
+from menura.protocols.stomp.frames import CONNECTING, VERSIONS, Dialect, Frame, encode_frame, shown
+from menura.protocols.stomp.handshake import connect
+from menura.protocols.stomp.limits import Identity, StompLimits
+from menura.protocols.stomp.receipts import Receipts
+from menura.protocols.stomp.receiving import Unread, receive_frames
+from menura.protocols.stomp.subscriptions import Subscriptions
+from menura.protocols.stomp.transactions import Transactions
+
+if TYPE_CHECKING:
+    from menura.core.queue import Queue
+    from menura.core.vhost import VHost
+    from menura.protocols.stomp.publishing import Head, Target
+
+Log = Callable[[str, str], None]
+"""(level, line) -> None. Levels: info, warning, error, and defect, from inside the handling of an exception of ours."""
+
+
+class Session:
+    """A client's connection; implements the transport's port (`net.port.Session`)."""
+
+    vhost: VHost
+    access: Access
+
+    def __init__(
+        self,
+        node: Node,
+        peer: Peer,
+        log: Log,
+        wake: Callable[[], None],
+        limits: StompLimits | None = None,
+        now: float = 0.0,
+        identity: Identity | None = None,
+    ) -> None:
+        self.node = node
+        self.peer = peer
+        self.log = log
+        self.wake = wake
+        self.limits = limits or StompLimits()
+        self.identity = identity or Identity()
+        self.name = peer.address
+        self.opened = False
+        self.id = ""
+        self.user = ""
+        self.dialect: Dialect = CONNECTING
+        self.subscriptions: Subscriptions = Subscriptions(self)
+        self.transactions: Transactions = Transactions(self)
+        self.exclusive: dict[Queue, None] = {}
+
+        # Input, and what has been learned of it: heads of SEND frames, octet by octet, and what they mean.
+        self.unread = Unread()
+        self.unread_bytes = 0
+        self.heads: dict[bytes, Head] = {}
+        self.targets: dict[bytes, Target] = {}
+
+        # Output. `blocks` has the header lines of blocks of properties.
+        self.out: list[bytes] = []
+        self.output_bytes = 0
+        self.congested = False
+        self.blocks: dict[bytes, bytes] = {}
+        self.receipts = Receipts(node.keeper, self.dialect, self.send)
+        self.farewell = b""
+
+        self.closing = False  # close the socket once everything is said
+        self.blocked = False  # a publisher while something is short
+        self.stalled = False  # what it asked for has to be written before more is read
+        self.slowed = False  # a publisher while the disk is behind
+        self.now = now
+        self.deadline: float | None = now + self.limits.handshake_seconds_max
+        self.send_seconds = self.receive_seconds = 0
+        self.last_received = self.last_sent = now
+
+    # -- input -----------------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes) -> None:
+        """Take what a socket read brought."""
+        self.last_received = self.now
+        if self.closing:
+            return
+        try:
+            self._receive(data)
+        except Exception as defect:
+            # A defect of ours must not take other connections with it, nor leave this one without an answer.
+            self.log("defect", f"{self.name}: {type(defect).__name__}: {defect}")
+            self._give_up()
+
+    def _receive(self, data: bytes) -> None:
+        unread = self.unread
+        whole = unread.add(data)
+        if whole is not None:
+            try:
+                used = receive_frames(self, whole)
+            except StompError as error:
+                self.fail(error)
+                return
+            except REASONS as reason:
+                self.fail(translate(reason))
+                return
+            if used < len(whole) and not self.closing:
+                unread.keep(whole[used:] if used else whole)
+        self._weigh_unread()
+        if self.opened:
+            self.vhost.dispatch()
+
+    def _weigh_unread(self) -> None:
+        """Charge the memory account with what has arrived of a frame."""
+        size = len(self.unread)
+        if size != self.unread_bytes:
+            self.node.memory.hold(size - self.unread_bytes)
+            self.unread_bytes = size
+
+    def frame(self, frame: Frame) -> None:
+        """Carry out one frame other than SEND."""
+        receipt = frame.headers.get("receipt")
+        try:
+            if not self.opened:
+                self._connect(frame)
+                return
+            command = COMMANDS.get(frame.command)
+            if command is None:
+                raise StompError("Bad command", f'Could not interpret command "{shown(frame.command)}"\n')
+            command(self, frame.headers)
+        except StompError as error:
+            error.receipt = receipt
+            raise
+        except REASONS as reason:
+            translated = translate(reason)
+            translated.receipt = receipt
+            raise translated from reason
+        if receipt is not None:
+            self.receipts.give(receipt)
+
+    def _connect(self, frame: Frame) -> None:
+        opened = connect(frame.headers, self.node, self.peer, self.identity, self.limits)
+        self.user, self.vhost, self.dialect, self.send_seconds, self.receive_seconds = opened
+        self.access = Access(self.node.users, self.user, self.vhost.name)
+        self.receipts.dialect = self.dialect
+        self.id = self.node.unique_name("session-")
+        self.name = f"{self.peer.address} ({self.user}@{self.vhost.name})"
+        self.opened = True
+        self.deadline = None
+        headers = (
+            ("version", self.dialect.version),
+            ("session", self.id),
+            ("server", self.identity.server),
+            ("heart-beat", f"{self.send_seconds * 1000},{self.receive_seconds * 1000}"),
+        )
+        self.send(encode_frame("CONNECTED", headers, b"", CONNECTING))
+        self.log("info", f"{self.name}: opened, STOMP {self.dialect.version}")
+
+    def disconnect(self) -> None:
+        """The client says goodbye."""
+        self.shut()
+        self.closing = True
+        self.wake()
+        self.log("info", f"{self.name}: closed by the client")
+
+    def forget_sends(self) -> None:
+        """What SEND frames mean has to be found out anew."""
+        self.heads.clear()
+        self.targets.clear()
+
+    def disown(self, queue: Queue) -> None:
+        self.exclusive.pop(queue, None)
+
+    # -- output ----------------------------------------------------------------------------------------------
+
+    def send(self, data: bytes) -> None:
+        if not self.out:
+            self.wake()
+        self.out.append(data)
+        self.output_bytes += len(data)
+
+    @property
+    def reading(self) -> bool:
+        """Whether the transport should read from the socket."""
+        return not (self.blocked or self.stalled or self.slowed)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the socket should be closed, as nothing more will be said."""
+        return self.closing and not self.receipts and not self.farewell
+
+    @property
+    def writable(self) -> bool:
+        """Whether subscriptions of this connection may be served."""
+        return self.output_bytes < self.limits.output_bytes_max and not self.congested
+
+    def flush(self) -> bytes:
+        """Everything there is to write now; receipts that have become due come behind what is due already."""
+        keeper = self.node.keeper
+        if keeper is not None:
+            self.slowed = self.slowed and keeper.behind
+            self.receipts.settle()
+            if self.receipts or self.slowed:
+                keeper.wait(self)
+        if self.farewell and not self.receipts:
+            self.out.append(self.farewell)
+            self.farewell = b""
+        data = b"".join(self.out)
+        self.out.clear()
+        self.output_bytes = 0
+        if data:
+            self.last_sent = self.now
+        return data
+
+    def slow(self) -> None:
+        """Read no more until the disk has caught up."""
+        self.slowed = True
+
+    def resume(self) -> None:
+        """The peer has caught up: go on with what it has sent, and serve its subscriptions again."""
+        if self.stalled:
+            self.stalled = False
+            self.receive(b"")
+        self.subscriptions.touch()
+        if self.opened:
+            self.vhost.dispatch()
+
+    # -- flow control ----------------------------------------------------------------------------------------
+
+    def published(self) -> None:
+        """Called with every run published: while something is short, stop reading from this publisher."""
+        if not self.blocked:
+            self.blocked = True
+            short = " & ".join(sorted(self.node.alarms.short, reverse=True))
+            self.log("warning", f"{self.name}: publisher blocked: low on {short}")
+
+    def unblock(self) -> None:
+        """Nothing is short any more."""
+        if self.blocked:
+            self.blocked = False
+            self.last_received = self.now
+            self.wake()
+            self.log("info", f"{self.name}: publisher unblocked")
+
+    # -- time ------------------------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        """Look at the clock (seconds): heart-beats both ways, and a login that does not come."""
+        self.now = now
+        if self.closing:
+            return
+        if self.deadline is not None and now >= self.deadline:
+            self.log("warning", f"{self.name}: closed: no CONNECT within the time allowed")
+            self.hang_up()
+        elif self.receive_seconds and now - self.last_received > 2 * self.receive_seconds and self.reading:
+            self.log("warning", f"{self.name}: closed: no heart-beat for {2 * self.receive_seconds} s")
+            self.hang_up()
+        elif self.send_seconds and now - self.last_sent >= self.send_seconds / 2 and not self.out:
+            self.send(b"\n")
+
+    # -- endings ---------------------------------------------------------------------------------------------
+
+    def fail(self, error: StompError) -> None:
+        """Tell the peer what went wrong, and close the connection."""
+        self.log("error", f"{self.name}: closed: {error}")
+        headers = [
+            ("message", error.message),
+            ("content-type", "text/plain"),
+            ("version", ",".join(VERSIONS)),
+        ]
+        if error.receipt is not None:
+            headers.append(("receipt-id", error.receipt))
+        self.shut()
+        self.closing = True
+        self.farewell = encode_frame("ERROR", headers, error.detail.encode(), self.dialect)
+        self.wake()
+
+    def _give_up(self) -> None:
+        """After a defect: one attempt to say so, and no more input."""
+        try:
+            self.fail(StompError("Processing error", "Processing error"))
+        except Exception as defect:
+            self.log("defect", f"{self.name}: {type(defect).__name__}: {defect}")
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close the socket without another word."""
+        self.shut()
+        self.out.clear()
+        self.output_bytes = 0
+        self.receipts.forget()
+        self.farewell = b""
+        self.closing = True
+        self.wake()
+
+    def abandon(self) -> None:
+        """The disk has failed: nothing that is not certain will ever be."""
+        self.receipts.settle()
+        self.receipts.forget()
+        if not self.opened:
+            self.hang_up()
+        elif not self.closing:
+            self.fail(StompError("internal_error", "the broker cannot write to its disk"))
+
+    def stop(self) -> None:
+        """The broker shuts down."""
+        if not self.opened:
+            self.hang_up()
+        elif not self.closing:
+            self.fail(StompError("connection_forced", "broker forced connection closure with reason 'shutdown'"))
+
+    def lost(self) -> None:
+        """The socket is gone."""
+        if not self.closing and self.opened:
+            self.log("warning", f"{self.name}: client unexpectedly closed the connection")
+        self.hang_up()
+
+    def shut(self) -> None:
+        """End what belongs to this connection: transactions, subscriptions, and queues of its own."""
+        self.blocked = False
+        self.unread.clear()
+        self._weigh_unread()
+        self.forget_sends()
+        self.blocks.clear()
+        self.transactions.abort_all()
+        self.subscriptions.shut()
+        for queue in list(self.exclusive):
+            queue.vhost.remove_queue(queue)
+        self.exclusive.clear()
+        if self.opened:
+            self.vhost.dispatch()

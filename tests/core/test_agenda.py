@@ -1,0 +1,68 @@
+"""What is to be done later is done in time and in order, and not before."""
+
+from __future__ import annotations
+
+from menura.core.agenda import TICK_SECONDS, Agenda
+
+
+def test_work_is_done_when_its_time_has_come_in_order_and_once() -> None:
+    agenda = Agenda()
+    agenda.tick(100.0)
+    done: list[str] = []
+    agenda.after(10, lambda: done.append("second"))
+    agenda.after(5, lambda: done.append("first"))
+    agenda.after(10, lambda: done.append("third"))
+    agenda.tick(105.0)
+    assert done == []
+    agenda.tick(105.0 + TICK_SECONDS)
+    assert done == ["first"]
+    agenda.tick(200.0)
+    assert done == ["first", "second", "third"]
+    agenda.tick(300.0)
+    assert len(done) == 3
+
+
+def test_what_is_cancelled_is_not_done_and_not_kept_for_longer_than_it_would_have_been() -> None:
+    agenda = Agenda()
+    done: list[int] = []
+    entries = [agenda.after(seconds, lambda: done.append(1)) for seconds in range(5)]
+    for entry in entries:
+        entry.cancel()
+    agenda.tick(0.1)
+    assert done == []
+    assert len(agenda) == 0
+
+
+def test_work_may_ask_for_more() -> None:
+    agenda = Agenda()
+    done: list[float] = []
+
+    def again() -> None:
+        done.append(agenda.now)
+        if len(done) < 3:
+            agenda.after(1, again)
+
+    agenda.after(1, again)
+    for now in range(10):
+        agenda.tick(float(now))
+    assert done == [2.0, 4.0, 6.0]
+
+
+def test_time_does_not_go_back_and_is_known_in_two_ways() -> None:
+    agenda = Agenda()
+    agenda.epoch_ms = 1_000_000
+    agenda.tick(5.0)
+    agenda.tick(4.0)
+    assert agenda.now == 5.0
+    assert agenda.wall_ms == 1_005_000
+
+
+def test_cancelled_work_in_the_far_future_is_forgotten() -> None:
+    agenda = Agenda()
+    for number in range(10_000):
+        agenda.after(1e9 + number, print).cancel()
+    assert len(agenda) < 200
+    done: list[int] = []
+    agenda.after(1, lambda: done.append(1))
+    agenda.tick(10.0)
+    assert done == [1]

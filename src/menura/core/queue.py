@@ -154,11 +154,11 @@ class Queue:
             if isinstance(run, Paged):
                 self._read_back(position, run, redelivered)
                 continue
-            pieces = run.split(count, _PIECE)
-            run = pieces.pop(0)
+            if len(run.contents) > count:
+                run = self._take_part(position, run, count, redelivered)
+            else:
+                self.vhost.memory.weigh_runs(-1)
             taken_count = len(run.contents)
-            self._put_front(position + taken_count, pieces, redelivered)
-            self.vhost.memory.weigh_runs(-1)
             if redelivered:
                 self.redelivered += taken_count
             elif self._keeper is not None and run.persistent:
@@ -171,16 +171,17 @@ class Queue:
             return position, run, redelivered
         return None
 
-    def _put_front(self, position: int, runs: list[Run], redelivered: bool) -> None:
-        """Put back what follows a piece that was taken off the front."""
-        entries = []
-        for run in runs:
-            entries.append((position, run))
-            position += len(run.contents)
-        self._put_front_entries(entries, redelivered)
+    def _take_part(self, position: int, run: Run, count: int, redelivered: bool) -> Run:
+        """The first `count` messages of a longer run; the others go back to the front."""
+        pieces = run.split(count, _PIECE)
+        entries = [(position + count, pieces[1])]
+        if len(pieces) > 2:
+            entries.append((position + count + len(pieces[1].contents), pieces[2]))
+            self.vhost.memory.weigh_runs(1)
+        self._put_front(entries, redelivered)
+        return pieces[0]
 
-    def _put_front_entries(self, entries: Sequence[Entry], redelivered: bool) -> None:
-        self.vhost.memory.weigh_runs(len(entries))
+    def _put_front(self, entries: Sequence[Entry], redelivered: bool) -> None:
         if redelivered:
             for entry in entries:
                 heapq.heappush(self._back, entry)
@@ -305,8 +306,8 @@ class Queue:
         entries: list[Entry] = [*runs]
         if rest is not None:
             entries.append((position + count, rest))
-        self.vhost.memory.weigh_runs(-1)
-        self._put_front_entries(entries, redelivered)
+        self.vhost.memory.weigh_runs(len(entries) - 1)
+        self._put_front(entries, redelivered)
 
     def _note_lost(self, position: int, count: int, found: list[tuple[int, Run]]) -> None:
         """What could not be read back is gone for good."""

@@ -133,6 +133,11 @@ class Users:
             raise NotFound(f"no user '{name}'")
         return user
 
+    def check_sender(self, name: str, claimed: str) -> None:
+        """Refuse a message that says it is from another user, unless this one may say so."""
+        if claimed != name and "impersonator" not in self.get(name).tags:
+            raise PreconditionFailed(f"user_id property set to '{claimed}' but authenticated user was '{name}'")
+
     def permit(self, name: str, vhost: str, configure: str = ".*", write: str = ".*", read: str = ".*") -> None:
         self.get(name).permissions[vhost] = Permission.of(configure, write, read)
         self._put(PermissionDefinition(name, vhost, configure, write, read))

@@ -13,6 +13,11 @@ class Alarms:
         self.short: dict[str, None] = {}
         self.on_change: list[Callable[[str, bool], None]] = []
 
+    @property
+    def reason(self) -> str:
+        """Why publishers have to wait."""
+        return f"low on {' & '.join(sorted(self.short, reverse=True))}"
+
     def set(self, resource: str, short: bool) -> None:
         if short is (resource in self.short):
             return

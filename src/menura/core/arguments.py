@@ -6,6 +6,7 @@ kept and otherwise ignored.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -15,6 +16,9 @@ from menura.core.errors import PreconditionFailed
 Arguments = Mapping[str, bytes]
 _INTEGERS = frozenset(("byte", "unsignedbyte", "short", "unsignedshort", "signedint", "unsignedint", "long"))
 CLASSIC = fields.encode_value("classic")
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+# More than any number has that could be meant.
+_DIGITS_MAX = 24
 EXPIRES_MS_MAX = 10 * 365 * 24 * 3600 * 1000
 
 
@@ -218,3 +222,19 @@ def _require_string(name: str, what: str, arguments: Arguments) -> None:
     raw = arguments.get(name)
     if raw is not None and fields.type_name(raw) != "longstr":
         raise PreconditionFailed(f"invalid type '{fields.type_name(raw)}' for arg '{name}' in {what}")
+
+
+def check_expiration(text: str) -> None:
+    """Refuse what a message may not say of the time it lives: milliseconds, as text."""
+    found = _INTEGER.match(text)
+    if found is None:
+        wrong = "no_integer"
+    elif found.end() < len(text):
+        wrong = f'{{leftover_string,"{text[found.end() :]}"}}'
+    elif len(text) > _DIGITS_MAX or int(text) > EXPIRES_MS_MAX:
+        wrong = f"{{value_too_large,{text[:_DIGITS_MAX]}}}"
+    elif int(text) < 0:
+        wrong = f"{{value_negative,{int(text)}}}"
+    else:
+        return
+    raise PreconditionFailed(f"invalid expiration '{text}': {wrong}")

@@ -7,7 +7,6 @@ octets of the frame to it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from menura.core import content as packed
 from menura.core import fields, properties
 from menura.core.access import Verb
-from menura.core.arguments import EXPIRES_MS_MAX
+from menura.core.arguments import check_expiration
 from menura.core.errors import AccessRefused, PreconditionFailed
 from menura.core.routing import Route
 from menura.core.run import Run
@@ -35,7 +34,6 @@ HEADERS, REPLY, EXPIRATION, USER_ID = 0x2000, 0x0200, 0x0100, 0x0010
 SPECIAL = HEADERS | EXPIRATION | USER_ID | 0x0003
 _REPLY_TO = REPLY_TO.encode()
 _REPLY_FIELD = bytes((len(_REPLY_TO),)) + _REPLY_TO
-_INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
 class Target:
@@ -205,12 +203,13 @@ def publish_special(channel: Channel, target: Target, content: bytes) -> None:
     flags = block[0] << 8 | block[1]
     route = target.route
     if flags & USER_ID:
-        _check_user_id(channel, properties.text(block, "user_id"))
+        session = channel.session
+        session.node.users.check_sender(session.user, properties.text(block, "user_id") or "")
     mode = properties.delivery_mode(block)
     if mode not in (None, 1, 2):
         raise PreconditionFailed(f"invalid message: {{delivery_mode_unknown,{mode}}}")
     if flags & EXPIRATION:
-        _check_expiration(properties.text(block, "expiration") or "0")
+        check_expiration(properties.text(block, "expiration") or "0")
     if flags & HEADERS:
         raw = properties.headers_raw(block) or b""
         headers = _headers(raw)
@@ -253,27 +252,6 @@ def _with_reply_address(channel: Channel, block: bytes) -> bytes | None:
 def _headers(raw: bytes) -> Mapping[str, Any]:
     """Decoded, if only to keep what is malformed away from consumers; many messages bear the same ones."""
     return fields.decode_table(raw)[0]
-
-
-def _check_user_id(channel: Channel, user_id: str | None) -> None:
-    user = channel.session.user
-    if user_id != user and "impersonator" not in channel.session.node.users.get(user).tags:
-        raise PreconditionFailed(f"user_id property set to '{user_id}' but authenticated user was '{user}'")
-
-
-def _check_expiration(text: str) -> None:
-    found = _INTEGER.match(text)
-    if found is None:
-        wrong = "no_integer"
-    elif found.end() < len(text):
-        wrong = f'{{leftover_string,"{text[found.end() :]}"}}'
-    elif (milliseconds := int(text)) < 0:
-        wrong = f"{{value_negative,{milliseconds}}}"
-    elif milliseconds > EXPIRES_MS_MAX:
-        wrong = f"{{value_too_large,{milliseconds}}}"
-    else:
-        return
-    raise PreconditionFailed(f"invalid expiration '{text}': {wrong}")
 
 
 def _copied(channel: Channel, target: Target, headers: Mapping[str, Any], raw: bytes) -> Route:

@@ -385,7 +385,7 @@ class Session:
         """Called with every run published: while something is short, stop reading from this publisher."""
         if self.node.alarms.blocked and not self.blocked:
             self.blocked = True
-            reason = f"low on {' & '.join(sorted(self.node.alarms.short, reverse=True))}"
+            reason = self.node.alarms.reason
             if self.capabilities.get("connection.blocked") is True:
                 self.send(wire.frame(0, "connection.blocked", reason=reason))
             self.log("warning", f"{self.name}: publisher blocked: {reason}")

@@ -321,8 +321,7 @@ class Session:
             self.slowed = True
         if self.node.alarms.blocked and not self.blocked:
             self.blocked = True
-            reason = f"low on {' & '.join(sorted(self.node.alarms.short, reverse=True))}"
-            self.log("warning", f"{self.name}: publisher blocked: {reason}")
+            self.log("warning", f"{self.name}: publisher blocked: {self.node.alarms.reason}")
 
     def unblock(self) -> None:
         """Nothing is short any more."""

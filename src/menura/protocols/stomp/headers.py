@@ -8,11 +8,9 @@ have no text form.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
-from menura.core.arguments import EXPIRES_MS_MAX
-from menura.core.errors import PreconditionFailed
+from menura.core.arguments import check_expiration
 from menura.core.fields import Value
 from menura.core.properties import Properties
 from menura.protocols.stomp.destinations import reply_destination
@@ -38,7 +36,6 @@ _OF_THE_FRAME = frozenset(("destination", "content-length", "receipt", "transact
 _NOT_ENTRIES = frozenset((*TEXTS, *NUMBERS, "persistent", *_OF_THE_FRAME))
 # What MESSAGE says of itself: no entry of a message may stand in for it.
 _OF_THE_DELIVERY = frozenset(("subscription", "message-id", "redelivered", "ack", *_NOT_ENTRIES))
-_integer = re.compile(r"[+-]?[0-9]+").match
 
 
 def to_properties(headers: Mapping[str, str]) -> Properties:
@@ -47,7 +44,7 @@ def to_properties(headers: Mapping[str, str]) -> Properties:
         raise StompError("Invalid header", "'message-id' is not allowed on 'SEND'.\n")
     expiration = headers.get("expiration")
     if expiration is not None:
-        _check_expiration(expiration)
+        check_expiration(expiration)
     entries: dict[str, Value] = {name: value for name, value in headers.items() if name not in _NOT_ENTRIES}
     return Properties(
         content_type=headers.get("content-type"),
@@ -64,21 +61,6 @@ def to_properties(headers: Mapping[str, str]) -> Properties:
         user_id=headers.get("user-id"),
         app_id=headers.get("app-id"),
     )
-
-
-def _check_expiration(text: str) -> None:
-    found = _integer(text)
-    if found is None:
-        wrong = "no_integer"
-    elif found.end() < len(text):
-        wrong = f'{{leftover_string,"{text[found.end() :]}"}}'
-    elif len(text) > 24 or int(text) > EXPIRES_MS_MAX:
-        wrong = f"{{value_too_large,{text[:24]}}}"
-    elif int(text) < 0:
-        wrong = f"{{value_negative,{int(text)}}}"
-    else:
-        return
-    raise PreconditionFailed(f"invalid expiration '{text}': {wrong}")
 
 
 def from_properties(properties: Properties) -> Iterable[tuple[str, str]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from menura.core import content as packed
 from menura.core.access import Verb
-from menura.core.errors import AccessRefused, PreconditionFailed
+from menura.core.errors import AccessRefused
 from menura.core.properties import Properties
 from menura.core.routing import Route
 from menura.core.run import Run
@@ -156,7 +156,8 @@ def resolve(session: Session, headers: Mapping[str, str]) -> Target:
     destination = parse_destination(text)
     if destination.kind == TEMP_QUEUE:
         raise StompError("Invalid destination", f"'{shown(text)}' is not a valid destination for 'SEND'\n")
-    _check_user_id(session, properties.user_id)
+    if properties.user_id is not None:
+        session.node.users.check_sender(session.user, properties.user_id)
     queue = None
     if destination.kind == QUEUE:
         queue = session.subscriptions.queues.shared(destination.name, headers, sending=True)
@@ -176,12 +177,6 @@ def _writable(session: Session, name: str, key: str) -> Exchange:
     if exchange.kind == "topic":
         access.require_topic(Verb.WRITE, name, key)
     return exchange
-
-
-def _check_user_id(session: Session, user_id: str | None) -> None:
-    user = session.user
-    if user_id is not None and user_id != user and "impersonator" not in session.node.users.get(user).tags:
-        raise PreconditionFailed(f"user_id property set to '{user_id}' but authenticated user was '{user}'")
 
 
 def publish(session: Session, target: Target, contents: list[bytes], size_bytes: int, longest_bytes: int) -> None:

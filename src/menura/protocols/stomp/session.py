@@ -239,8 +239,7 @@ class Session:
         """Called with every run published: while something is short, stop reading from this publisher."""
         if not self.blocked:
             self.blocked = True
-            short = " & ".join(sorted(self.node.alarms.short, reverse=True))
-            self.log("warning", f"{self.name}: publisher blocked: low on {short}")
+            self.log("warning", f"{self.name}: publisher blocked: {self.node.alarms.reason}")
 
     def unblock(self) -> None:
         """Nothing is short any more."""

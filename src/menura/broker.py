@@ -33,7 +33,7 @@ from menura.store.recovery import Progress
 from menura.version import __version__
 from menura.voices import STANDARD_PORTS, TLS_SCHEMES
 
-__all__ = ["STANDARD_PORTS", "Broker", "ListenError", "StoreError", "loop_factory"]
+__all__ = ["Broker", "ListenError", "StoreError", "loop_factory"]
 STOP_SECONDS_MAX = 3.0
 _log = logging.getLogger("menura")
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR, "defect": logging.ERROR}
@@ -164,7 +164,8 @@ class Broker:
             version=__version__,
             sync=config.sync,
             disk_free_bytes_min=config.disk_free_bytes_min,
-            on_certain=self._write_certain,
+            # Confirms go out at once: somebody has been waiting for the disk.
+            on_certain=self._tick.write_marked,
             on_failure=self._fail,
         )
         self.node = self._new_node()
@@ -175,10 +176,6 @@ class Broker:
         if self.recovered.first:
             self._welcome_guest()
         storage.begin()
-
-    def _write_certain(self) -> None:
-        """Confirms go out at once: somebody has been waiting for the disk."""
-        self._tick.write_marked()
 
     def _new_node(self) -> Node:
         node = Node(os.urandom, watermark_bytes=self.config.watermark_bytes)

@@ -151,7 +151,6 @@ def _settle(consumer: Consumer, position: int, run: Run, done: list[int]) -> Non
 def _send(session: Session, client: Client, key: str, packets: list[bytes]) -> None:
     if packets:
         session.send(b"".join(packets))
-        session.sent_count += len(packets)
         if session.aliases_max and key in session.aliases:
             session.announced.add(key)
 

@@ -112,7 +112,6 @@ def aliased(session: Session, octets: bytes, raw: bytes) -> tuple[bytes, bytes]:
 def publish(session: Session, target: Target, flags: int, contents: list[bytes], ids: list[int]) -> None:
     """Messages of one topic, flags and properties; `ids` are their packet identifiers, with QoS 1 and 2."""
     qos = flags >> 1 & 3
-    session.received_count += len(contents)
     if target.refusal:
         _refuse(session, qos, target.refusal, ids)
         return

@@ -90,7 +90,6 @@ class Session:
         self.aliases: dict[str, int] = {}  # by routing key, for the client
         self.announced: set[str] = set()
         self.shapes: dict[tuple[str, bytes, bool], tuple[object, Shape | None]] = {}
-        self.sent_count = self.received_count = 0
 
         self.closing = False
         self.shunned = False  # a peer that is about to be cut off

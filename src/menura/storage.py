@@ -221,10 +221,9 @@ class Storage:
                 _log.info("disk: writing again; confirms go on")
                 self.problem = None
             return
-        first = self.problem is None
-        self.problem = f"the disk has not finished a write for {seconds:.0f} s; confirms wait for it"
-        if first:
+        if self.problem is None:
             _log.error("disk: %s has not finished a write for %.0f s: confirms wait", self.directory.path, seconds)
+        self.problem = f"the disk has not finished a write for {seconds:.0f} s; confirms wait for it"
 
     def _fail(self, reason: str) -> None:
         if not self._failed:

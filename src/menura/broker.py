@@ -306,6 +306,7 @@ class Broker:
         agenda = self.node.agenda
         agenda.epoch_ms = int((time.time() - now) * 1000)
         agenda.tick(now)
+        self.node.sample(now)
         for vhost in self.node.vhosts.values():
             vhost.dispatch()
 

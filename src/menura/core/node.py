@@ -7,11 +7,13 @@ from collections.abc import Callable
 from menura.core.access import Users
 from menura.core.agenda import Agenda
 from menura.core.alarms import Alarms
+from menura.core.counting import Counts, History, Overview, of_vhost
 from menura.core.definitions import Definitions, VHostDefinition
 from menura.core.errors import NotAllowed, PreconditionFailed
 from menura.core.keeping import Keeper
 from menura.core.memory import MemoryAccount
 from menura.core.ports import Catalog, Journal
+from menura.core.presence import Presence
 from menura.core.restoring import restore
 from menura.core.vhost import VHost
 
@@ -33,11 +35,15 @@ class Node:
         self.random_bytes = random_bytes
         self.alarms = Alarms()
         self.agenda = Agenda()
+        self.presence = Presence()
+        self.history = History()
         self.memory = MemoryAccount(watermark_bytes)
         self.memory.on_change.append(lambda blocked: self.alarms.set("memory", blocked))
         self.keeper: Keeper | None = None
         self.users = Users()
         self.vhosts: dict[str, VHost] = {}
+        # What virtual hosts that were deleted had counted.
+        self.gone = Counts()
         self.add_vhost(DEFAULT_VHOST)
 
     def keep(self, catalog: Catalog, journal: Journal, definitions: Definitions) -> None:
@@ -76,7 +82,7 @@ class Node:
             vhost.remove_queue(queue)
         for reply_queue in list(vhost.reply_queues):
             vhost.remove_reply_queue(reply_queue)
-        del self.vhosts[name]
+        self.gone += of_vhost(self.vhosts.pop(name))
         if self.keeper is not None:
             self.keeper.catalog.delete(VHostDefinition(name))
         for user in self.users:
@@ -97,6 +103,41 @@ class Node:
         if vhost not in self.users.get(user).permissions:
             raise NotAllowed(f"access to vhost '{vhost}' refused for user '{user}'")
         return found
+
+    # -- numbers ---------------------------------------------------------------------------------------------
+
+    @property
+    def counts(self) -> Counts:
+        """What has happened to messages since the start."""
+        return sum(map(of_vhost, self.vhosts.values()), start=self.gone)
+
+    def sample(self, now: float) -> None:
+        """The time, in seconds, monotonic: count if it is time to."""
+        if self.history.due(now):
+            self.history.add(now, self.counts)
+
+    def overview(self) -> Overview:
+        vhosts = self.vhosts.values()
+        queues = [queue for vhost in vhosts for queue in vhost.queues.values()]
+        presence = self.presence
+        return Overview(
+            connections=len(presence.connections),
+            connections_opened=presence.opened,
+            connections_closed=presence.closed,
+            sessions=len(presence.sessions),
+            subscriptions=presence.subscription_count,
+            vhosts=len(vhosts),
+            exchanges=sum(len(vhost.exchanges) for vhost in vhosts),
+            queues=len(queues),
+            ready=sum(queue.ready_count for queue in queues),
+            ready_bytes=sum(queue.ready_bytes for queue in queues),
+            unsettled=sum(queue.unsettled_count for queue in queues),
+            retained=sum(vhost.retained.count for vhost in vhosts),
+            counts=self.counts,
+            rates=self.history.rates,
+        )
+
+    # -- names -----------------------------------------------------------------------------------------------
 
     def unique_name(self, prefix: str) -> str:
         """A name nobody can guess: the prefix and 128 bits."""

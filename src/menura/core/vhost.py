@@ -20,6 +20,7 @@ from menura.core.arguments import (
     text,
     truth,
 )
+from menura.core.counting import Counts, of_exchange, of_queue
 from menura.core.errors import AccessRefused, Locked, NotFound, PreconditionFailed
 from menura.core.exchange import KINDS, Binding, DefaultExchange, Exchange, binding_identity
 from menura.core.ports import Published
@@ -59,6 +60,8 @@ class VHost:
         self.exchanges: dict[str, Exchange] = {"": DefaultExchange(self.queues, self.reply_queues)}
         self.bindings: dict[object, Binding] = {}
         self.touched: list[Queue] = []
+        # What queues and exchanges that were deleted had counted.
+        self.gone = Counts()
         # What a protocol keeps for each virtual host, under a name of its own.
         self.attached: dict[str, Any] = {}
         self._retained: Retained | None = None
@@ -161,6 +164,7 @@ class VHost:
             if self.exchanges.get(gone.name) is not gone:
                 continue
             del self.exchanges[gone.name]
+            self.gone += of_exchange(gone)
             self.version += 1
             self._delete(exchange_definition(self.name, gone))
             for binding in (*gone.bindings, *gone.incoming):
@@ -245,6 +249,7 @@ class VHost:
         queue.alive = False
         count = queue.purge()
         del self.queues[queue.name]
+        self.gone += of_queue(queue)
         if self.keeper is not None and queue.definition is not None:
             self.keeper.delete_queue(queue.definition)
         self.version += 1

@@ -1,0 +1,69 @@
+"""Who is here: connections, the sessions that may outlive them, and how much they are subscribed to.
+
+Every protocol says it in the same words, so that whoever lists or counts them need not know which protocols there
+are. A `Connected` is there while a client is; a `Remembered` is what a broker keeps under a client's name, with or
+without a connection. Subscriptions are counted where they live: with the session if there is one, otherwise with the
+connection.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from menura.core.peers import Peer
+
+
+@dataclass(eq=False, slots=True)
+class Connected:
+    """A client that may work: it has proved who it is and chosen a virtual host.
+
+    `name` is what it calls itself, `since_ms` milliseconds since 1970.
+    """
+
+    protocol: str
+    peer: Peer
+    user: str
+    vhost: str
+    name: str = ""
+    since_ms: int = 0
+    subscription_count: int = 0
+
+
+@dataclass(eq=False, slots=True)
+class Remembered:
+    """A session under a client's name; `connected` is None while the client is away."""
+
+    name: str
+    vhost: str
+    connected: Connected | None = None
+    subscription_count: int = 0
+
+
+class Presence:
+    """All of them, and how many connections there have been."""
+
+    def __init__(self) -> None:
+        self.connections: dict[Connected, None] = {}
+        self.sessions: dict[Remembered, None] = {}
+        self.opened = self.closed = 0
+
+    def arrive(self, connected: Connected) -> None:
+        self.connections[connected] = None
+        self.opened += 1
+
+    def leave(self, connected: Connected) -> None:
+        """Nothing happens for one that has left, or never came."""
+        if connected in self.connections:
+            del self.connections[connected]
+            self.closed += 1
+
+    def remember(self, session: Remembered) -> None:
+        self.sessions[session] = None
+
+    def forget(self, session: Remembered) -> None:
+        self.sessions.pop(session, None)
+
+    @property
+    def subscription_count(self) -> int:
+        connected = sum(connection.subscription_count for connection in self.connections)
+        return connected + sum(session.subscription_count for session in self.sessions)

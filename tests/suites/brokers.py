@@ -1,9 +1,9 @@
 """Starts what a suite talks to: Menura, or RabbitMQ with a private node, and Redis where a suite wants one beside it.
 
-Every broker listens on ports 5672 and, with TLS, 5671 of loopback, where several suites look for it whatever they are
-told, and starts empty in a directory of its own. RabbitMQ is Debian's: its scripts are called directly, since the
-packaged wrapper would change the user and with it the directories. It also gets its own epmd, Erlang's port mapper,
-which would otherwise be left behind as a daemon.
+Every broker listens on the standard ports of loopback for AMQP, MQTT and STOMP, where several suites look for it
+whatever they are told, and starts empty in a directory of its own, but for what the suite wants set up. RabbitMQ is
+Debian's: its scripts are called directly, since the packaged wrapper would change the user and with it the directories.
+It also gets its own epmd, Erlang's port mapper, which would otherwise be left behind as a daemon.
 """
 
 from __future__ import annotations
@@ -19,15 +19,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import trustme
+from tests.suites.definition import Suite
 
 import menura
 
 PORT = 5672
-TLS_PORT = 5671
+PORTS = {"amqp": PORT, "amqps": 5671, "mqtt": 1883, "stomp": 61613, "stomps": 61614, "stomp+ws": 15674}
+TLS = ("amqps", "stomps")
 SECONDS_TO_START_MAX = 90
 SECONDS_TO_STOP_MAX = 30
 RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+RABBITMQ_NODE = "suites@localhost"
 RABBITMQ_FILES = {"ca": "cacertfile", "cert": "certfile", "key": "keyfile"}
+# What its settings call the listeners of each scheme.
+RABBITMQ_LISTENERS = {
+    "amqp": "listeners.tcp",
+    "amqps": "listeners.ssl",
+    "mqtt": "mqtt.listeners.tcp",
+    "stomp": "stomp.listeners.tcp",
+    "stomps": "stomp.listeners.ssl",
+}
 NAMES = ("rabbitmq", "menura")
 
 
@@ -36,9 +47,10 @@ def is_installed(broker: str) -> bool:
 
 
 @contextlib.contextmanager
-def running(broker: str, directory: Path, certificates: dict[str, Path]) -> Iterator[str]:
-    """The broker, ready; yields its product and version. Without `certificates` it gets some made for the occasion."""
+def running(broker: str, directory: Path, suite: Suite) -> Iterator[str]:
+    """The broker, ready for the suite; yields its product and version."""
     with contextlib.ExitStack() as stack:
+        certificates = {use: suite.tree / file for use, file in suite.certificates.items()}
         certificates = certificates or _make_certificates(directory)
         if broker == "rabbitmq":
             stack.enter_context(_process(["epmd", "-port", "4369"], directory, os.environ))
@@ -46,8 +58,13 @@ def running(broker: str, directory: Path, certificates: dict[str, Path]) -> Iter
             command, environment = [str(RABBITMQ)], _rabbitmq_environment(directory, certificates)
         else:
             command, environment = _menura_command(certificates), dict(os.environ)
+            _set_up_menura(suite, directory / "data")
         stack.enter_context(_process(command, directory, environment))
         start = _await_answer(PORT, b"AMQP\x00\x00\x09\x01")
+        for scheme in ("mqtt", "stomp", "stomp+ws"):
+            _await_answer(PORTS[scheme], b"")
+        if broker == "rabbitmq":
+            _set_up_rabbitmq(suite, environment)
         # Menura tells clients the version of RabbitMQ that it stands in for.
         yield _identity(start) if broker == "rabbitmq" else f"Menura {menura.__version__}"
 
@@ -63,13 +80,14 @@ def service(name: str, directory: Path) -> Iterator[None]:
         yield
 
 
-def require_free(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            sys.exit(f"port {port} is taken, and a network namespace of our own is not allowed here")
+def require_free_ports() -> None:
+    for port in PORTS.values():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                sys.exit(f"port {port} is taken, and a network namespace of our own is not allowed here")
 
 
 @contextlib.contextmanager
@@ -91,20 +109,47 @@ def _process(command: list[str], directory: Path, environment: os._Environ[str] 
 
 
 def _menura_command(certificates: dict[str, Path]) -> list[str]:
-    files = "&".join(f"{use}={path}" for use, path in certificates.items())
-    urls = [f"amqp://{address}:{PORT}" for address in _addresses()]
-    urls += [f"amqps://{address}:{TLS_PORT}?{files}" for address in _addresses()]
+    files = "?" + "&".join(f"{use}={path}" for use, path in certificates.items())
+    urls = [
+        f"{scheme}://{address}:{port}{files if scheme in TLS else ''}"
+        for address in _addresses()
+        for scheme, port in PORTS.items()
+    ]
     listen = [word for url in urls for word in ("--listen", url)]
     return [sys.executable, "-m", "menura", "serve", *listen, "--data", "data"]
+
+
+def _set_up_menura(suite: Suite, data: Path) -> None:
+    if suite.vhosts or suite.topics:
+        with menura.Broker(data=str(data)) as broker:
+            for vhost in suite.vhosts:
+                broker.add_vhost(vhost)
+                broker.permit("guest", vhost)
+            if suite.topics:
+                broker.permit_topics("guest", "amq.topic", **suite.topics)
+
+
+def _set_up_rabbitmq(suite: Suite, environment: dict[str, str]) -> None:
+    def control(*words: str) -> None:
+        command = [str(RABBITMQ.with_name("rabbitmqctl")), "--node", RABBITMQ_NODE, *words]
+        subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=True)
+
+    for vhost in suite.vhosts:
+        control("add_vhost", vhost)
+        control("set_permissions", "--vhost", vhost, "guest", ".*", ".*", ".*")
+    if suite.topics:
+        control("set_topic_permissions", "guest", "amq.topic", suite.topics["write"], suite.topics["read"])
 
 
 def _rabbitmq_environment(directory: Path, certificates: dict[str, Path]) -> dict[str, str]:
     nothing, settings = directory / "empty.conf", directory / "rabbitmq.conf"
     nothing.touch()
+    (directory / "enabled_plugins").write_text("[rabbitmq_mqtt,rabbitmq_stomp,rabbitmq_web_stomp].\n")
     lines = ["ssl_options.verify = verify_peer", "ssl_options.fail_if_no_peer_cert = false"]
     lines += [f"ssl_options.{RABBITMQ_FILES[use]} = {path}" for use, path in certificates.items()]
+    lines += [f"web_stomp.tcp.listener = 127.0.0.1:{PORTS['stomp+ws']}"]
     for number, address in enumerate((each.strip("[]") for each in _addresses()), 1):
-        lines += [f"listeners.tcp.{number} = {address}:{PORT}", f"listeners.ssl.{number} = {address}:{TLS_PORT}"]
+        lines += [f"{key}.{number} = {address}:{PORTS[scheme]}" for scheme, key in RABBITMQ_LISTENERS.items()]
     settings.write_text("\n".join(lines) + "\n")
     return {
         **os.environ,
@@ -114,7 +159,7 @@ def _rabbitmq_environment(directory: Path, certificates: dict[str, Path]) -> dic
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(directory / "enabled_plugins"),
         "RABBITMQ_LOG_BASE": str(directory / "log"),
         "RABBITMQ_MNESIA_BASE": str(directory / "mnesia"),
-        "RABBITMQ_NODENAME": "suites@localhost",
+        "RABBITMQ_NODENAME": RABBITMQ_NODE,
     }
 
 

@@ -5,7 +5,9 @@ exact version, so that a pass list means the same thing tomorrow:
 
     pypi:NAME==VERSION    the source distribution, by pip
     npm:NAME@VERSION      the package, by npm
-    checkout              published nowhere; run only where `--checkout NAME=DIRECTORY` hands over a copy
+    git:URL@COMMIT        the repository at that commit; for tests that no package has
+
+Where a source is out of reach, `--checkout NAME=DIRECTORY` hands over a copy.
 
 `command` runs in the unpacked tree. `{python}` becomes the interpreter of the suite's own environment and `{results}`
 the JUnit file that it must write. Files in `overlays/NAME/` are laid over the tree first; they stand in for what a
@@ -27,7 +29,8 @@ class Suite:
     """One project's tests.
 
     `programs` must be on the search path, `services` run beside the broker. `certificates` are files of the tree, the
-    `ca`, `cert` and `key` that the suite wants the broker's TLS listener to have.
+    `ca`, `cert` and `key` that the suite wants the broker's TLS listener to have. Guest may use the `vhosts` beside
+    the first one; `topics` are the patterns of what guest may `write` to and `read` from `amq.topic`.
     """
 
     name: str
@@ -37,7 +40,9 @@ class Suite:
     requirements: tuple[str, ...] = ()
     programs: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
+    vhosts: tuple[str, ...] = ()
     certificates: dict[str, str] = field(default_factory=dict)
+    topics: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -59,7 +64,7 @@ class Suite:
 
 def read_suite(name: str) -> Suite:
     table = tomllib.loads((HERE / "definitions" / f"{name}.toml").read_text())
-    for key in ("command", "requirements", "programs", "services"):
+    for key in ("command", "requirements", "programs", "services", "vhosts"):
         table[key] = tuple(table.get(key, ()))
     return Suite(name=name, **table)
 

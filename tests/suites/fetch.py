@@ -25,8 +25,6 @@ def prepare(suite: Suite, checkout: Path | None) -> None:
     missing = [program for program in suite.programs if shutil.which(program) is None]
     if missing:
         raise Unavailable(f"needs {', '.join(missing)}, not installed here")
-    if suite.source == "checkout" and checkout is None:
-        raise Unavailable(f"its tests are in no registry; give a copy with --checkout {suite.name}=DIRECTORY")
     home, wanted = CACHE / suite.name, _fingerprint(suite, checkout)
     stamp = home / "stamp"
     if stamp.exists() and stamp.read_text() == wanted:
@@ -44,10 +42,19 @@ def prepare(suite: Suite, checkout: Path | None) -> None:
 
 def _fetch(suite: Suite, home: Path, checkout: Path | None) -> None:
     registry, _, package = suite.source.partition(":")
-    if registry == "checkout":
-        assert checkout is not None
+    if checkout is not None:
         shutil.copytree(checkout, suite.tree, ignore=shutil.ignore_patterns(".git", "__pycache__"))
-        return
+    elif registry == "git":
+        url, _, commit = package.rpartition("@")
+        git = ("git", "-C", suite.tree)
+        _run("git", "init", "--quiet", suite.tree)
+        _run(*git, "fetch", "--quiet", "--depth", "1", url, commit)
+        _run(*git, "checkout", "--quiet", commit)
+    else:
+        _unpack(suite, home, registry, package)
+
+
+def _unpack(suite: Suite, home: Path, registry: str, package: str) -> None:
     archives = home / "archive"
     archives.mkdir()
     if registry == "pypi":

@@ -66,14 +66,13 @@ def namespace() -> list[str]:
 def _run_here(suite: Suite, broker: str, results: Path) -> Facts:
     if os.getpid() == 1:  # the first process of a namespace
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    brokers.require_free(brokers.PORT)
+    brokers.require_free_ports()
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=CACHE, prefix="run-")))
         for name in suite.services:
             stack.enter_context(brokers.service(name, directory))
         try:
-            certificates = {use: suite.tree / file for use, file in suite.certificates.items()}
-            version = stack.enter_context(brokers.running(broker, directory, certificates))
+            version = stack.enter_context(brokers.running(broker, directory, suite))
             started = time.monotonic()
             problem = _run_command(suite, results)
         finally:

@@ -39,7 +39,7 @@ RESULTS = CACHE / "results"
 def main(names: tuple[str, ...], broker: str, checkout: tuple[str, ...], jobs: int, write: bool) -> None:
     console = Console(highlight=False)
     if not namespace():
-        brokers.require_free(brokers.PORT)
+        brokers.require_free_ports()
         jobs = 1
     checkouts = {name: Path(directory).resolve() for name, _, directory in (each.partition("=") for each in checkout)}
     suites = [read_suite(name) for name in names or suite_names()]

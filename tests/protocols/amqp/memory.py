@@ -6,21 +6,16 @@ cancel itself out. Every answer is checked to be made of whole frames of at most
 
 from __future__ import annotations
 
-import hashlib
-import random
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 from pamqp import base, body, commands, frame, header, heartbeat
+from tests.protocols.memory import End
 
-from menura.core.definitions import Definitions
 from menura.core.node import Node
 from menura.core.peers import Peer
-from menura.core.run import Run
 from menura.protocols.amqp.limits import AmqpLimits, Identity
 from menura.protocols.amqp.session import Session
-from menura.store.memory import MemoryCatalog, MemoryJournal
 
 Basic, Channel, Confirm, Connection = commands.Basic, commands.Channel, commands.Confirm, commands.Connection
 Exchange, Queue, Tx = commands.Exchange, commands.Queue, commands.Tx
@@ -28,25 +23,6 @@ HEADER = b"AMQP\x00\x00\x09\x01"
 HEARTBEAT = frame.marshal(heartbeat.Heartbeat(), 0)
 CAPABILITIES = {"authentication_failure_close": True, "consumer_cancel_notify": True, "connection.blocked": True}
 FRAME_BYTES_MAX = 131072
-
-
-def make_node(
-    journal: MemoryJournal | None = None, catalog: MemoryCatalog | None = None, **settings: Any
-) -> Node:
-    """A node with the user guest, and with names that are the same in every run."""
-    count = 0
-
-    def not_so_random(size: int) -> bytes:
-        nonlocal count
-        count += 1
-        return hashlib.shake_128(count.to_bytes(4, "big")).digest(size)
-
-    node = Node(not_so_random, **settings)
-    if journal is not None:
-        node.keep(catalog or MemoryCatalog(), journal, Definitions())
-    node.add_user("guest", "guest", frozenset(("administrator",)))
-    node.users.permit("guest", "/")
-    return node
 
 
 # -- frames --------------------------------------------------------------------------------------------------
@@ -186,8 +162,10 @@ def _properties(value: Any) -> dict[str, Any]:
 # -- a client ------------------------------------------------------------------------------------------------
 
 
-class Client:
+class Client(End):
     """One session and what it has said so far."""
+
+    session: Session
 
     def __init__(
         self,
@@ -197,42 +175,11 @@ class Client:
         identity: Identity | None = None,
         now: float = 100.0,
     ) -> None:
-        self.node = node or make_node()
-        self.now = now
-        self.wakes = 0
-        self.log: list[tuple[str, str]] = []
-        self.session = Session(
-            self.node, peer or Peer("memory"), self._note, self._wake, limits, identity or Identity(), now
-        )
         self.answers = Answers()
-        self.octets = b""
+        super().__init__(node, peer, now, lambda around: Session(around, limits, identity))
 
-    def _note(self, level: str, line: str) -> None:
-        self.log.append((level, line))
-
-    def _wake(self) -> None:
-        self.wakes += 1
-
-    @property
-    def defects(self) -> list[str]:
-        """What only the safety net caught."""
-        return [line for level, line in self.log if level == "defect"]
-
-    def feed(self, *pieces: bytes) -> None:
-        """Send without looking at what comes back."""
-        for piece in pieces:
-            self.session.receive(piece)
-        assert not self.defects, self.defects
-
-    def take(self) -> list[Answer]:
-        """What has come since the last time."""
-        octets = self.session.flush()
-        self.octets += octets
+    def decode(self, octets: bytes) -> list[Answer]:
         return self.answers.feed(octets)
-
-    def send(self, *pieces: bytes) -> list[Answer]:
-        self.feed(*pieces)
-        return self.take()
 
     def connect(self, channels: Iterable[int] = (1,), **settings: Any) -> Client:
         """Shake hands and open channels."""
@@ -266,8 +213,7 @@ class Client:
 
     def tick(self, seconds: float) -> list[Answer]:
         """Let time pass."""
-        self.now += seconds
-        self.session.tick(self.now)
+        self.pass_time(seconds)
         return self.take()
 
 
@@ -285,46 +231,3 @@ def closed(answers: list[Answer]) -> tuple[int, int, int]:
     answer = answers[0]
     assert answer.name in ("Channel.Close", "Connection.Close"), answer
     return answer.channel, answer.reply_code, answer.class_id * 1000 + answer.method_id
-
-
-def chunkings(octets: bytes, seed: int) -> Iterator[tuple[str, list[bytes]]]:
-    """The same octets, as many kinds of reads could bring them."""
-    yield "at once", [octets]
-    for size in (1, 2, 3, 7, 21, 64, 4096):
-        yield f"by {size}", [octets[at : at + size] for at in range(0, len(octets), size)]
-    chance = random.Random(seed)
-    for number in range(12):
-        cuts = sorted(chance.randrange(len(octets) + 1) for _ in range(chance.choice((1, 2, 5, 40))))
-        edges = [0, *cuts, len(octets)]
-        pieces = [octets[low:high] for low, high in pairwise(edges) if low < high]
-        yield f"random {seed}/{number}", pieces
-
-
-def assert_balanced(node: Node) -> None:
-    """Every queue's counts agree with what it holds, and the memory account with all of them."""
-    for vhost in node.vhosts.values():
-        assert not vhost.touched
-        for queue in vhost.queues.values():
-            entries = [run for _, run in (*queue._ready, *queue._back)]
-            assert queue.ready_count == sum(map(len, entries))
-            assert queue.ready_bytes == sum(run.size_bytes for run in entries)
-            runs = [run for run in entries if isinstance(run, Run)]
-            assert all(run.size_bytes == sum(map(len, run.contents)) for run in runs)
-            assert queue.unsettled_count >= 0
-            assert queue.unsettled_bytes >= 0
-            for consumer in queue.consumers.all:
-                assert consumer.unsettled >= 0
-
-
-def assert_empty_after_all(node: Node) -> None:
-    """With every connection gone, nothing is unsettled; with every queue gone, nothing is held."""
-    assert_balanced(node)
-    for vhost in node.vhosts.values():
-        for queue in list(vhost.queues.values()):
-            assert (queue.unsettled_count, queue.unsettled_bytes) == (0, 0), queue.name
-            assert not len(queue.consumers), queue.name
-            assert queue.owner is None, queue.name
-            vhost.remove_queue(queue)
-        assert not vhost.queues
-        assert not vhost.reply_queues
-    assert node.memory.used_bytes == 0

@@ -21,17 +21,14 @@ from tests.protocols.amqp.memory import (
     Queue,
     Tx,
     ack,
-    assert_balanced,
-    assert_empty_after_all,
-    chunkings,
     content,
     handshake,
-    make_node,
     method,
     publish,
     start_ok,
     tune_ok,
 )
+from tests.protocols.memory import assert_balanced, assert_empty_after_all, chunkings, make_node
 
 OPEN_1 = method(Channel.Open(), 1)
 HELLO = handshake() + OPEN_1 + method(Queue.Declare(0, "q"))

@@ -9,13 +9,12 @@ from tests.protocols.amqp.memory import (
     Confirm,
     Queue,
     ack,
-    assert_balanced,
     bodies,
-    make_node,
     method,
     names,
     publish,
 )
+from tests.protocols.memory import assert_balanced, make_node
 
 from menura.protocols.amqp.limits import AmqpLimits
 
@@ -52,7 +51,7 @@ def test_the_output_of_a_consumer_that_does_not_read_is_bounded() -> None:
         octets = publish("q", KB) * 50
         read = max(read, len(octets))
         publisher.send(octets)
-    assert limit <= consumer.session.output_bytes < limit + 2 * read
+    assert limit <= consumer.session.output.size_bytes < limit + 2 * read
     assert publisher.depth("q") > 4000
 
 
@@ -91,7 +90,7 @@ def test_output_is_counted_as_it_is() -> None:
     publisher, consumer = with_consumer()
     for channel in (1, 2):
         publisher.send(publish("q", KB * channel) * 7)
-        count = consumer.session.output_bytes
+        count = consumer.session.output.size_bytes
         assert count == len(consumer.session.flush())
 
 

@@ -13,12 +13,12 @@ from tests.protocols.amqp.memory import (
     closed,
     content,
     handshake,
-    make_node,
     method,
     names,
     start_ok,
     tune_ok,
 )
+from tests.protocols.memory import make_node
 
 from menura.core.peers import Peer
 from menura.protocols.amqp.limits import AmqpLimits, Identity

@@ -83,7 +83,7 @@ def test_output_bytes_max_is_where_writing_stops() -> None:
     client = Client(limits=AmqpLimits(output_bytes_max=1000)).connect()
     while client.session.writable:
         client.feed(method(Basic.Qos()))
-    assert 1000 <= client.session.output_bytes < 1012
+    assert 1000 <= client.session.output.size_bytes < 1012
     client.take()
     assert client.session.writable
 

@@ -18,14 +18,12 @@ from tests.protocols.amqp.memory import (
     Queue,
     Tx,
     ack,
-    assert_balanced,
-    assert_empty_after_all,
     bodies,
-    make_node,
     method,
     names,
     publish,
 )
+from tests.protocols.memory import assert_balanced, assert_empty_after_all, make_node
 
 from menura.core.ports import Published, Settled
 from menura.store.memory import MemoryCatalog

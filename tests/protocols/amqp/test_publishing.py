@@ -18,15 +18,14 @@ from tests.protocols.amqp.memory import (
     Queue,
     Tx,
     ack,
-    assert_balanced,
     bodies,
     closed,
     content,
-    make_node,
     method,
     names,
     publish,
 )
+from tests.protocols.memory import assert_balanced, make_node
 
 from menura.store.memory import MemoryCatalog, MemoryJournal
 

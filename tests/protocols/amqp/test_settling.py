@@ -11,7 +11,6 @@ from tests.protocols.amqp.memory import (
     Client,
     Confirm,
     ack,
-    assert_balanced,
     bodies,
     closed,
     content,
@@ -19,6 +18,7 @@ from tests.protocols.amqp.memory import (
     names,
     publish,
 )
+from tests.protocols.memory import assert_balanced
 
 BODIES = [b"%d" % number for number in range(10)]
 

@@ -6,14 +6,12 @@ of the broker's codec cannot cancel itself out.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from tests.core.kept import fold
+from tests.protocols.memory import End, make_node
 
-from menura.core.definitions import Definitions
 from menura.core.node import Node
 from menura.core.peers import Peer as Address
 from menura.protocols.mqtt.limits import MqttLimits
@@ -269,56 +267,19 @@ class Packets:
 # -- a client ------------------------------------------------------------------------------------------------
 
 
-def make_node(journal: MemoryJournal | None = None, catalog: MemoryCatalog | None = None, **settings: Any) -> Node:
-    """A node with the user guest, and with names that are the same in every run."""
-    count = 0
-
-    def not_so_random(size: int) -> bytes:
-        nonlocal count
-        count += 1
-        return hashlib.shake_128(count.to_bytes(4, "big")).digest(size)
-
-    node = Node(not_so_random, **settings)
-    if journal is not None:
-        catalog = catalog or MemoryCatalog()
-        node.keep(catalog, journal, fold(catalog.changes) if catalog.changes else Definitions())
-    node.add_user("guest", "guest", frozenset(("administrator",)))
-    node.users.permit("guest", "/")
-    return node
-
-
-class Peer:
+class Peer(End):
     """One session and what it has said so far."""
 
+    session: Session
+
     def __init__(self, node: Node | None = None, limits: MqttLimits | None = None, **settings: Any) -> None:
-        self.node = node or make_node()
-        self.now = settings.pop("now", 100.0)
-        self.wakes = 0
-        self.log: list[tuple[str, str]] = []
-        self.session = Session(
-            self.node, Address("memory", **settings), lambda *line: self.log.append(line), self._wake, limits, self.now
-        )
+        now = settings.pop("now", 100.0)
         self.packets = Packets()
-        self.octets = b""
         self.version = V5
+        super().__init__(node, Address("memory", **settings), now, lambda around: Session(around, limits))
 
-    def _wake(self) -> None:
-        self.wakes += 1
-
-    def feed(self, *pieces: bytes) -> None:
-        for piece in pieces:
-            self.session.receive(piece)
-        assert not [line for level, line in self.log if level == "defect"], self.log
-
-    def take(self) -> list[Packet]:
-        """What has come since the last time."""
-        octets = self.session.flush()
-        self.octets += octets
+    def decode(self, octets: bytes) -> list[Packet]:
         return self.packets.feed(octets)
-
-    def send(self, *pieces: bytes) -> list[Packet]:
-        self.feed(*pieces)
-        return self.take()
 
     def open(self, client_id: str = "c", version: int = V5, **settings: Any) -> Packet:
         """Connect; the CONNACK."""
@@ -349,8 +310,7 @@ class Peer:
 
     def tick(self, seconds: float) -> list[Packet]:
         """Let time pass."""
-        self.now += seconds
-        self.session.tick(self.now)
+        self.pass_time(seconds)
         return self.take()
 
 

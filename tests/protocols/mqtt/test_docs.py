@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from tests.test_docs import table
 
+from menura.core.properties import REPLY_TO_TOPIC
 from menura.core.retained import QUEUE
 from menura.protocols.mqtt import client, message
 from menura.protocols.mqtt.limits import MqttLimits
 from menura.protocols.mqtt.topics import key_of, pattern_of
 
 CONTRACT = Path(__file__).parents[3] / "docs" / "protocols" / "mqtt.md"
+MAPPING = CONTRACT.with_name("mapping.md")
 TEXT = CONTRACT.read_text(encoding="utf-8")
 
 
@@ -25,13 +27,26 @@ def test_every_limit_is_documented_with_its_default() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        message.QOS, message.RETAIN, message.CORRELATION, message.EXPIRES_AT, message.USER_PROPERTIES,
-        message.CLIENT_ID, message.RESPONSE_TOPIC, client.MEMORY_EXCHANGE, QUEUE,
-        f"{client.PREFIX}<client id>qos1", f"{client.PREFIX}<client id>qos0", f"{client.STATE_PREFIX}<client id>",
+        client.MEMORY_EXCHANGE,
+        QUEUE,
+        f"{client.PREFIX}<client id>qos1",
+        f"{client.PREFIX}<client id>qos0",
+        f"{client.STATE_PREFIX}<client id>",
     ],
-)  # fmt: skip
+)
 def test_every_name_is_documented(name: str) -> None:
     assert f"`{name}`" in TEXT
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        message.QOS, message.RETAIN, message.CORRELATION, message.EXPIRES_AT, message.USER_PROPERTIES,
+        message.CLIENT_ID, message.PAYLOAD_FORMAT, REPLY_TO_TOPIC,
+    ],
+)  # fmt: skip
+def test_every_header_is_documented(name: str) -> None:
+    assert f"`header.{name}=" in MAPPING.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

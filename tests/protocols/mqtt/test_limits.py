@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from tests.protocols.memory import make_node
 from tests.protocols.mqtt.peer import (
     V3_1_1,
     V5,
     Life,
     Peer,
     connect,
-    make_node,
     names,
     payloads,
     puback,
@@ -247,3 +247,18 @@ def test_3_1_4_a_client_that_comes_back_at_once_finds_its_session() -> None:
         peer.send(connect("c", V5, clean=False, properties=NEVER), subscribe("a"))
     assert len(node.vhosts["/"].attached["mqtt"]) == 1
     assert len(node.vhosts["/"].queues["mqtt-subscription-cqos1"].consumers) == 1
+
+
+@pytest.mark.parametrize("order", [("$share/h/+", "a/#"), ("a/#", "$share/h/+")])
+def test_4_8_2_a_message_for_a_group_and_for_a_member_itself_outlives_the_broker_twice(order: tuple[str, str]) -> None:
+    life = Life()
+    reader = life.peer("r", clean=False, properties=NEVER)
+    for number, filter in enumerate(order):
+        life.tell(reader, subscribe((filter, 2), id=number + 1))
+    writer = life.peer("w")
+    for number in range(3):
+        life.tell(writer, publish("a", b"%d" % number, 2, number + 1))
+    assert sorted(payloads(reader.take())) == [b"0", b"0", b"1", b"1", b"2", b"2"]
+    life.flush()
+    reader = life.next().peer("r", clean=False, properties=NEVER)
+    assert sorted(payloads(reader.early)) == [b"0", b"0", b"1", b"1", b"2", b"2"]

@@ -7,7 +7,8 @@ that forbids them.
 from __future__ import annotations
 
 import pytest
-from tests.protocols.mqtt.peer import V3_1, V3_1_1, V5, Peer, connect, make_node, names, packet, props, publish, text
+from tests.protocols.memory import make_node
+from tests.protocols.mqtt.peer import V3_1, V3_1_1, V5, Peer, connect, names, packet, props, publish, text
 
 from menura.protocols.mqtt import spec, wire
 from menura.protocols.mqtt.errors import MqttError
@@ -268,6 +269,25 @@ def raw_connect_5(properties: str = "", rest: str = "0001 63", flags: str = "02"
         pytest.param(raw_connect_5(rest="0001 63 00 0001 2b 0000", flags="06"), 0x90, id="3.1.3.3 a will to +"),
         pytest.param(raw_connect_5(rest="0001 63 02 0102 0001 61 0000", flags="06"), 0x82, id="3.1.3.2.3 format 2"),
         pytest.param(raw_connect_5(rest="00c9" + "63" * 201), 0x85, id="3.1.3.1 identifier too long"),
+        pytest.param(raw_connect_5(flags="03"), 0x81, id="3.1.2-3 reserved flag"),
+        pytest.param(raw_connect_5(flags="0a"), 0x81, id="3.1.2-11 will QoS without will"),
+        pytest.param(raw_connect_5(flags="22"), 0x81, id="3.1.2-13 will retain without will"),
+        pytest.param(raw_connect_5(rest="0001 63 00 0001 61 0000", flags="1e"), 0x81, id="3.1.2-12 will QoS 3"),
+        pytest.param(raw_connect_5(rest="0001 63", flags="06"), 0x81, id="3.1.2-9 the will is missing"),
+        pytest.param(raw_connect_5(rest="0001 63", flags="82"), 0x81, id="3.1.2-17 the user name is missing"),
+        pytest.param(raw_connect_5(rest="0001 63", flags="42"), 0x81, id="3.1.2-19 the password is missing"),
+        pytest.param(raw_connect_5(rest="0001 63 00"), 0x81, id="3.1.3-1 octets too many"),
+        pytest.param(raw_connect_5(rest="0002 c328"), 0x81, id="3.1.3-4 an identifier that is not UTF-8"),
+        pytest.param(raw_connect_5(rest="0001 00"), 0x81, id="1.5.4-2 an identifier with U+0000"),
+        pytest.param(raw_connect_5(rest=""), 0x81, id="3.1.3-3 no identifier"),
+        pytest.param(
+            raw_connect_5(rest="0001 63 00 0002 c328 0000", flags="06"), 0x81, id="3.1.3-11 a will to no text"
+        ),
+        pytest.param(raw_connect_5(rest="0001 63 0002 c328", flags="82"), 0x81, id="3.1.3-12 a user name not UTF-8"),
+        pytest.param(
+            packet(0x10, octets("0004 4d515454 05 02 0000 05 1100")), 0x81, id="3.1.2.11 properties cut short"
+        ),
+        pytest.param(packet(0x10, octets("0004 4d515454 05 02 00")), 0x81, id="3.1.2.10 the keep alive is cut short"),
         pytest.param(raw_connect_5(rest="0001 63 0001 78", flags="82"), 0x86, id="3.1.3.5 unknown user"),
         pytest.param(raw_connect_5(rest="0001 63 0001 78", flags="42"), 0x86, id="3.1.3.6 a password alone"),
         pytest.param(raw_connect_5(rest=f"0001 63 0007 6e6f3a67756573 {PASSWORD}", flags="c2"), 0x86, id="user"),
@@ -325,7 +345,7 @@ MALFORMED = [
     pytest.param("80 07 0001 00 0001 61 01", 0x81, id="3.8.1-1 flags of SUBSCRIBE"),
     pytest.param("82 03 0001 00", 0x82, id="3.8.3-2 nothing to subscribe to"),
     pytest.param("82 07 0000 00 0001 61 01", 0x82, id="2.2.1-3 SUBSCRIBE with identifier 0"),
-    pytest.param("82 07 0001 00 0001 61 03", 0x81, id="3.8.3-4 QoS 3"),
+    pytest.param("82 07 0001 00 0001 61 03", 0x82, id="3.8.3.1 QoS 3"),
     pytest.param("82 07 0001 00 0001 61 41", 0x81, id="3.8.3-5 reserved bits"),
     pytest.param("82 07 0001 00 0001 61 31", 0x82, id="3.8.3.1 retain handling 3"),
     pytest.param("82 06 0001 00 0001 61", 0x81, id="3.8.3 no options"),
@@ -348,6 +368,30 @@ MALFORMED = [
     pytest.param("30 ff ff ff ff 01", 0x81, id="1.5.5 a length of five octets"),
     pytest.param("30 ff ff ff 7f", 0x95, id="3.2.2.3.6 longer than the maximum packet size"),
     pytest.param("30 84 00", 0x81, id="1.5.5-1 a length longer than it has to be"),
+    pytest.param("40 03 0001 01", 0x82, id="3.4.2-1 reason code 1 of PUBACK"),
+    pytest.param("50 03 0001 92", 0x82, id="3.5.2-1 reason code 0x92 of PUBREC"),
+    pytest.param("62 03 0001 10", 0x82, id="3.6.2-1 reason code 0x10 of PUBREL"),
+    pytest.param("70 03 0001 80", 0x82, id="3.7.2-1 reason code 0x80 of PUBCOMP"),
+    pytest.param("e0 01 8e", 0x82, id="3.14.2-1 reason code 0x8E of DISCONNECT"),
+    pytest.param("f0 02 01 00", 0x82, id="3.15.2-1 reason code 1 of AUTH"),
+    pytest.param("40 05 0001 00 00 00", 0x81, id="3.4.2.2 PUBACK with octets too many"),
+    pytest.param("50 00", 0x81, id="3.5.2 PUBREC without identifier"),
+    pytest.param("62 01 00", 0x81, id="3.6.2 PUBREL cut short"),
+    pytest.param("70 04 0001 00 01", 0x81, id="3.7.2.2 properties of PUBCOMP cut short"),
+    pytest.param("62 02 0000", 0x82, id="2.2.1 PUBREL of 0"),
+    pytest.param("70 02 0000", 0x82, id="2.2.1 PUBCOMP of 0"),
+    pytest.param("82 02 0001", 0x81, id="3.8.2.1 SUBSCRIBE without properties"),
+    pytest.param("82 06 0001 00 0005 61", 0x81, id="3.8.3 a filter cut short"),
+    pytest.param("82 08 0001 00 0002 c328 01", 0x81, id="3.8.3-1 a filter that is not UTF-8"),
+    pytest.param("82 07 0001 00 0001 00 01", 0x81, id="4.7.3-2 a filter with U+0000"),
+    pytest.param("82 0f 0001 00 0009 2473686172652f672f 04", 0x82, id="3.8.3-4 a shared one without its own messages"),
+    pytest.param("a2 07 0000 00 0002 6162", 0x82, id="2.2.1-3 UNSUBSCRIBE with identifier 0"),
+    pytest.param("a2 06 0001 00 0002 61", 0x81, id="3.10.3 a filter cut short"),
+    pytest.param("a2 07 0001 00 0002 c328", 0x81, id="3.10.3-1 a filter that is not UTF-8"),
+    pytest.param("f1 00", 0x81, id="3.15.1-1 flags of AUTH"),
+    pytest.param("34 07 0001 61 0000 00 78", 0x82, id="2.2.1-3 identifier 0 with QoS 2"),
+    pytest.param("30 08 0001 61 04 03 0001 ff", 0x81, id="3.3.2.3.9 a content type that is not UTF-8"),
+    pytest.param("3e 07 0001 61 0001 00 78", 0x81, id="3.3.1-4 QoS 3 with DUP"),
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.protocols.memory import make_node
 from tests.protocols.mqtt.peer import (
     DISCONNECT,
     PINGREQ,
@@ -11,7 +12,6 @@ from tests.protocols.mqtt.peer import (
     V5,
     Life,
     Peer,
-    make_node,
     names,
     packet,
     payloads,

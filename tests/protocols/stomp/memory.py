@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from tests.protocols.amqp.memory import make_node
+from tests.protocols.memory import End
 
 from menura.core.node import Node
 from menura.core.peers import Peer
 from menura.protocols.stomp.limits import Identity, StompLimits
 from menura.protocols.stomp.session import Session
-
-__all__ = ["Answer", "Client", "bodies", "commands", "frame", "make_node", "send"]
 
 Headers = Mapping[str, Any]
 
@@ -77,8 +75,10 @@ def _plain(text: str, version: str) -> str:
     return (parts.replace("\\r", "\r") if version == "1.2" else parts).replace("\0", "\\")
 
 
-class Client:
+class Client(End):
     """One session and what it has said so far."""
+
+    session: Session
 
     def __init__(
         self,
@@ -89,37 +89,11 @@ class Client:
         identity: Identity | None = None,
         now: float = 100.0,
     ) -> None:
-        self.node = node or make_node()
-        self.now = now
-        self.wakes = 0
-        self.log: list[tuple[str, str]] = []
         self.version = "1.2"
-        self.session = Session(self.node, peer or Peer("memory"), self._note, self._wake, limits, now, identity)
+        super().__init__(node, peer, now, lambda around: Session(around, limits, identity))
 
-    def _note(self, level: str, line: str) -> None:
-        self.log.append((level, line))
-
-    def _wake(self) -> None:
-        self.wakes += 1
-
-    @property
-    def defects(self) -> list[str]:
-        """What only the safety net caught."""
-        return [line for level, line in self.log if level == "defect"]
-
-    def feed(self, *pieces: bytes) -> None:
-        """Send without looking at what comes back."""
-        for piece in pieces:
-            self.session.receive(piece)
-        assert not self.defects, self.defects
-
-    def take(self) -> list[Answer]:
-        """What has come since the last time."""
-        return decode(self.session.flush(), self.version)
-
-    def send(self, *pieces: bytes) -> list[Answer]:
-        self.feed(*pieces)
-        return self.take()
+    def decode(self, octets: bytes) -> list[Answer]:
+        return decode(octets, self.version)
 
     def connect(self, version: str = "1.2", **headers: Any) -> Client:
         """Log in as guest."""
@@ -144,8 +118,7 @@ class Client:
 
     def tick(self, seconds: float) -> bytes:
         """Let time pass; the octets that are said by that."""
-        self.now += seconds
-        self.session.tick(self.now)
+        self.pass_time(seconds)
         return self.session.flush()
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import zlib
 
 import pytest
-from tests.protocols.amqp.memory import assert_balanced, assert_empty_after_all, chunkings
-from tests.protocols.stomp.memory import Client, decode, frame, make_node, send
+from tests.protocols.memory import assert_balanced, assert_empty_after_all, chunkings, make_node
+from tests.protocols.stomp.memory import Client, decode, frame, send
 
 from menura.protocols.stomp.limits import StompLimits
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.protocols.stomp.memory import Client, commands, frame, make_node
+from tests.protocols.memory import make_node
+from tests.protocols.stomp.memory import Client, commands, frame
 
 from menura.core.peers import Peer
 from menura.protocols.stomp.limits import Identity, StompLimits

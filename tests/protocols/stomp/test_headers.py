@@ -24,7 +24,7 @@ ROWS: dict[str, tuple[str, str, Any]] = {
     "persistent": ("true", "delivery_mode", 2),
     "priority": ("7", "priority", 7),
     "correlation-id": ("c", "correlation_id", "c"),
-    "reply-to": ("/topic/answers", "reply_to", "/topic/answers"),
+    "reply-to": ("/queue/answers", "reply_to", "/queue/answers"),
     "expiration": ("60000", "expiration", "60000"),
     "amqp-message-id": ("m", "message_id", "m"),
     "timestamp": ("1700000000", "timestamp", 1700000000),
@@ -140,6 +140,27 @@ def test_no_entry_of_a_message_begins_a_frame(version: str) -> None:
 )
 def test_a_reply_to_is_a_destination(reply_to: str, header: str) -> None:
     assert delivered(Properties(reply_to=reply_to)) == {"reply-to": header}
+
+
+@pytest.mark.parametrize("reply_to", ["/topic/a.%2Fb", "/exchange/amq.topic/a.%2Fb"])
+def test_a_reply_to_that_is_a_topic_is_told_by_its_routing_key_too(reply_to: str) -> None:
+    client = Client().connect()
+    client.feed(send("/queue/q", reply_to=reply_to))
+    assert sent(client.node).present() == {"headers": {"x-reply-to-topic": "a./b"}, "reply_to": reply_to}
+
+
+@pytest.mark.parametrize("reply_to", ["/queue/q", "/exchange/e/a.b", "q", "", "/", "/nowhere/q", "/topic"])
+def test_any_other_reply_to_is_told_as_it_is(reply_to: str) -> None:
+    client = Client().connect()
+    client.feed(send("/queue/q", reply_to=reply_to))
+    assert sent(client.node).present() == {"reply_to": reply_to}
+
+
+def test_a_topic_to_answer_to_is_a_reply_to_if_there_is_no_other() -> None:
+    headers = {"x-reply-to-topic": "a./ä"}
+    assert delivered(Properties(headers=headers)) == {"reply-to": "/topic/a.%2F%C3%A4"} | headers
+    assert delivered(Properties(headers=headers, reply_to="q")) == {"reply-to": "/reply-queue/q"} | headers
+    assert delivered(Properties(headers={"x-reply-to-topic": 7})) == {"x-reply-to-topic": "7"}
 
 
 WRONG = {

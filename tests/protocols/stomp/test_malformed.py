@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.protocols.amqp.memory import assert_empty_after_all
+from tests.protocols.memory import assert_empty_after_all
 from tests.protocols.stomp.memory import Client, bodies, frame, send
 
 from menura.protocols.stomp.limits import StompLimits

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 
 import pytest
-from tests.protocols.amqp.memory import assert_balanced, assert_empty_after_all
-from tests.protocols.stomp.memory import Client, frame, make_node, send
+from tests.protocols.memory import assert_balanced, assert_empty_after_all, make_node
+from tests.protocols.stomp.memory import Client, frame, send
 
 from menura.protocols.stomp.limits import StompLimits
 from menura.store.memory import MemoryCatalog, MemoryJournal
@@ -112,7 +112,7 @@ def test_whatever_is_said_the_session_stays_whole(number: int) -> None:
             if client.session.stalled:
                 client.take()
                 client.session.resume()
-            assert sum(map(len, client.session.out)) == client.session.output_bytes
+            assert sum(map(len, client.session.output.pieces)) == client.session.output.size_bytes
             answers = client.take()
             if journal is not None and catalog is not None:
                 catalog.flush()

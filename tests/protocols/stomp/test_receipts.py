@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.core.kept import NotedJournal
-from tests.protocols.amqp.memory import make_node
+from tests.protocols.memory import make_node
 from tests.protocols.stomp.memory import Answer, Client, bodies, commands, frame, send
 
 from menura.store.memory import MemoryCatalog

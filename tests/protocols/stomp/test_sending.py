@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.protocols.amqp.memory import assert_balanced
+from tests.protocols.memory import assert_balanced
 from tests.protocols.stomp.memory import Client, bodies, commands, frame, send
 
 from menura.core.queue import Queue
@@ -197,7 +197,7 @@ def test_one_who_asks_and_does_not_read_is_not_heard_until_it_does() -> None:
         received += len(answers)
         if not client.session.stalled:
             break
-        assert sum(map(len, client.session.out)) <= 2 * limits.output_bytes_max
+        assert sum(map(len, client.session.output.pieces)) <= 2 * limits.output_bytes_max
         client.session.resume()
     assert received + len(client.take()) == 200
     assert client.session.reading

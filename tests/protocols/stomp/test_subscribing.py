@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.protocols.amqp.memory import assert_balanced, assert_empty_after_all
+from tests.protocols.memory import assert_balanced, assert_empty_after_all
 from tests.protocols.stomp.memory import Answer, Client, bodies, commands, frame, send
 
 from menura.protocols.stomp.limits import StompLimits
@@ -158,7 +158,7 @@ def test_a_subscriber_that_does_not_read_is_sent_no_more() -> None:
     client.subscribe("/queue/q")
     for _ in range(50):
         sender.feed(send("/queue/q", b"x" * 100))
-    assert client.session.output_bytes < 3000
+    assert client.session.output.size_bytes < 3000
     assert depth(client)[0] > 0
     client.session.congested = True
     first = client.take()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.core.kept import NotedJournal
-from tests.protocols.amqp.memory import assert_empty_after_all, make_node
+from tests.protocols.memory import assert_empty_after_all, make_node
 from tests.protocols.stomp.memory import Client, bodies, commands, frame, send
 
 from menura.core.ports import Published, Settled

@@ -32,9 +32,9 @@ class Channel:
     """A subscriber of the core."""
 
     __slots__ = (
-        "closing", "confirmable", "confirmed", "confirms", "consumers", "content", "ledger", "limit",
-        "number", "prefetch", "published", "queue_name", "reply_token", "session", "transaction", "unpromised",
-        "waiting",
+        "accepted", "closing", "confirmable", "confirmed", "confirms", "consumers", "content", "ledger", "limit",
+        "number", "oldest_since", "oldest_tag", "prefetch", "published", "queue_name", "refused", "reply_token",
+        "session", "transaction", "unpromised", "waiting",
     )  # fmt: skip
 
     def __init__(self, session: Session, number: int) -> None:
@@ -53,6 +53,10 @@ class Channel:
         # is durable, everything up to `confirmable` may be confirmed, up to `confirmed` has been.
         self.confirms = False
         self.published = self.confirmable = self.confirmed = 0
+        self.accepted = 0  # the last one that was not refused
+        self.refused = 0  # how many found no room
+        self.oldest_tag = 0  # of what is not settled, and since when it has been that
+        self.oldest_since = 0.0
         self.waiting: deque[tuple[Promise, int]] = deque()
         self.unpromised = False  # something was published since that has to be durable first
 
@@ -113,6 +117,27 @@ class Channel:
                 self, wire.frame(self.number, "basic.cancel", consumer_tag=consumer.tag, nowait=True)
             )
 
+    def look(self, now: float) -> None:
+        """Close the channel if what it was sent is not settled in the time its queue allows; `now` in seconds.
+
+        Time counts from when a delivery is the oldest one open.
+        """
+        oldest = self.ledger.oldest
+        if oldest is None:
+            return
+        if oldest.first != self.oldest_tag:
+            self.oldest_tag, self.oldest_since = oldest.first, now
+        rules = oldest.queue.rules
+        timeout_ms = rules.settings.consumer_timeout_ms if rules is not None else None
+        if timeout_ms is not None and now - self.oldest_since > timeout_ms / 1000:
+            error = AmqpError(
+                "PRECONDITION_FAILED",
+                f"delivery acknowledgement on channel {self.number} timed out. Timeout value used: {timeout_ms} ms. "
+                "This timeout value can be configured, see consumers doc guide to learn more",
+            )
+            error.channel = self
+            self.session.fail(error)
+
     # -- settling --------------------------------------------------------------------------------------------
 
     def settle(self, first: int, last: int) -> None:
@@ -147,9 +172,9 @@ class Channel:
             return
         for span in spans:
             if requeue:
-                span.queue.requeue(span.position, span.run)
+                span.queue.requeue(span.position, span.run, failed=True)
             else:
-                span.queue.settle(span.position, span.run)
+                span.queue.reject(span.position, span.run)
             if span.consumer is not None:
                 span.consumer.settled(len(span.run.contents))
 
@@ -178,12 +203,27 @@ class Channel:
 
     def note_published(self, count: int, kept: bool) -> None:
         """`count` messages were published; `kept`: they may be confirmed once they are on the disk."""
+        if not count:
+            return
         self.published += count
+        self.accepted = self.published
         if kept:
             self.unpromised = True
         elif not self.unpromised and not self.waiting:
             self.confirmable = self.published
         self.session.confirming[self] = None
+
+    def note_refused(self, count: int) -> None:
+        """`count` messages more were published, and found no room."""
+        self.refused += count
+        if not self.confirms:
+            return
+        self.session.send(self.due_confirm())
+        first = self.published + 1
+        self.published += count
+        self.session.send(b"".join([nack_frame(self.number, first + at, False) for at in range(count)]))
+        if not self.waiting:
+            self.confirmable = self.confirmed = self.published
 
     def due_confirm(self) -> bytes:
         """The frame that confirms what may be confirmed, if anything."""
@@ -193,11 +233,11 @@ class Channel:
             assert keeper is not None
             if self.unpromised:
                 self.unpromised = False
-                waiting.append((keeper.promise(), self.published))
+                waiting.append((keeper.promise(), self.accepted))
             while waiting and keeper.fulfilled(waiting[0][0]):
                 self.confirmable = waiting.popleft()[1]
             if not waiting:
-                self.confirmable = self.published
+                self.confirmable = self.accepted
         if not waiting:
             self.session.confirming.pop(self, None)
         if self.confirmable > self.confirmed:
@@ -212,7 +252,7 @@ class Channel:
         if not self.waiting:
             return confirmed
         self.waiting.clear()
-        return confirmed + nack_frame(self.number, self.published)
+        return confirmed + nack_frame(self.number, self.published, True)
 
     # -- endings ---------------------------------------------------------------------------------------------
 

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from menura.core.access import Verb
-from menura.core.arguments import check_consumer_arguments, number
+from menura.core.arguments import check_consumer_arguments, number, queue_type
 from menura.core.consumer import Consumer, Limit
-from menura.core.errors import NotFound, PreconditionFailed
+from menura.core.errors import Locked, NotFound, PreconditionFailed
 from menura.core.ledger import UnknownTag
 from menura.protocols.amqp.delivery import DeliverFrames, content_frames, get_ok_frame
 from menura.protocols.amqp.errors import AmqpError
@@ -103,7 +103,12 @@ def basic_get(channel: Channel, method: Any) -> None:
     name = channel.queue_or_last(method.queue)
     session.access.require(Verb.READ, "queue", name)
     queue = session.vhost.queue(name, session)
-    taken = queue.take(1)
+    if queue.consumers.single and queue_type(queue.arguments) == "quorum":
+        raise Locked(
+            f"cannot obtain access to locked queue '{name}' in vhost '{session.vhost.name}'. basic.get operations are "
+            "not supported by quorum queues with single active consumer"
+        )
+    taken = queue.get()
     if taken is None:
         channel.send("basic.get-empty")
         return

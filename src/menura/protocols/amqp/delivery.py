@@ -72,9 +72,10 @@ def send_deliveries(session: Session, consumer: Consumer, first: int, run: Run, 
     count = len(contents)
     if frames.channel != 1 or run.longest_bytes > frames.frame_bytes_max:
         contents = [content_frames(content, frames.channel, frames.frame_bytes_max) for content in contents]
-    out = session.out
+    output = session.output
+    out = output.pieces
     if not out:
-        session.wake()
+        output.wake()
     if count == 1:
         out += (frames.one(first, run.route, redelivered), contents[0])
     else:
@@ -82,7 +83,7 @@ def send_deliveries(session: Session, consumer: Consumer, first: int, run: Run, 
         pairs[0::2] = frames.many(first, count, run.route, redelivered)
         pairs[1::2] = contents
         out += pairs
-    session.output_bytes += run.size_bytes + count * (len(frames.tag) + 17 + len(run.route.address))
+    output.size_bytes += run.size_bytes + count * (len(frames.tag) + 17 + len(run.route.address))
 
 
 def ack_frame(channel: int, tag: int, multiple: bool) -> bytes:
@@ -90,9 +91,9 @@ def ack_frame(channel: int, tag: int, multiple: bool) -> bytes:
     return _ack(1, channel, 13, 60, 80, tag, multiple, 0xCE)
 
 
-def nack_frame(channel: int, tag: int) -> bytes:
-    """basic.nack of everything up to `tag`, here of publishes that could not be kept."""
-    return _ack(1, channel, 13, 60, 120, tag, 1, 0xCE)
+def nack_frame(channel: int, tag: int, multiple: bool) -> bytes:
+    """basic.nack, here of publishes that could not be kept."""
+    return _ack(1, channel, 13, 60, 120, tag, multiple, 0xCE)
 
 
 def get_ok_frame(channel: int, tag: int, redelivered: bool, route: Route, remaining: int) -> bytes:

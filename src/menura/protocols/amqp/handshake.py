@@ -61,7 +61,7 @@ class Handshake:
         identity = self.identity
         properties: dict[str, Any] = {
             "capabilities": dict.fromkeys(CAPABILITIES, True),
-            "cluster_name": identity.cluster_name,
+            "cluster_name": self._cluster_name(),
             "copyright": identity.copyright,
             "information": identity.information,
             "platform": identity.platform,
@@ -77,6 +77,11 @@ class Handshake:
             mechanisms=self.mechanisms.encode(),
             locales=b"en_US",
         )
+
+    def _cluster_name(self) -> str:
+        """As it was set at run time, if it was."""
+        name = self.node.parameters.globals.get("cluster_name")
+        return name if isinstance(name, str) else self.identity.cluster_name
 
     def method(self, method: Any) -> bytes:
         """Answer one method of channel 0; the frames to send."""

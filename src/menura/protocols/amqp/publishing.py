@@ -169,23 +169,20 @@ def publish(channel: Channel, target: Target, run: Run) -> None:
     if channel.transaction is not None:
         session.vhost.exchange(target.route.exchange)
         channel.transaction.publish(target, run)
-        if session.node.alarms.blocked:
-            session.published()
+        session.throttle.published(kept=False)
         return
     keeper = session.node.keeper if run.persistent else None
     before = keeper.appended if keeper is not None else 0
     unwanted = session.vhost.publish(run.route, run)
     if unwanted and target.mandatory:
         send_returns(channel, run.route, unwanted)
-    kept = False
-    if keeper is not None and keeper.appended != before:
-        kept = True
-        if keeper.behind:
-            session.slow()
+    kept = keeper is not None and keeper.appended != before
+    refused = session.vhost.take_refused() if session.vhost.refused else 0
     if channel.confirms:
-        channel.note_published(len(run.contents), kept)
-    if session.node.alarms.blocked:
-        session.published()
+        channel.note_published(len(run.contents) - refused, kept)
+    if refused:
+        channel.note_refused(refused)
+    session.throttle.published(kept)
 
 
 def publish_special(channel: Channel, target: Target, content: bytes) -> None:
@@ -208,8 +205,11 @@ def publish_special(channel: Channel, target: Target, content: bytes) -> None:
     mode = properties.delivery_mode(block)
     if mode not in (None, 1, 2):
         raise PreconditionFailed(f"invalid message: {{delivery_mode_unknown,{mode}}}")
+    deadline_ms = 0
     if flags & EXPIRATION:
-        check_expiration(properties.text(block, "expiration") or "0")
+        expiration = properties.text(block, "expiration") or ""
+        check_expiration(expiration)
+        deadline_ms = channel.session.node.agenda.wall_ms + int(expiration)
     if flags & HEADERS:
         raw = properties.headers_raw(block) or b""
         headers = _headers(raw)
@@ -223,7 +223,7 @@ def publish_special(channel: Channel, target: Target, content: bytes) -> None:
     if changed is not block:
         content = packed.with_properties(content, changed)
     size = len(content)
-    channel.publish(target, Run(route, [content], size, size, mode == 2))
+    channel.publish(target, Run(route, [content], size, size, mode == 2, deadline_ms=deadline_ms))
 
 
 def _with_reply_address(channel: Channel, block: bytes) -> bytes | None:

@@ -20,6 +20,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from menura.core.run import Run
+from menura.protocols.amqp.dispatching import take_content, take_method
 from menura.protocols.amqp.errors import unknown
 from menura.protocols.amqp.limits import FRAME_BYTES_TOLERANCE
 from menura.protocols.amqp.publishing import learn
@@ -84,11 +85,11 @@ def receive_frames(session: Session, data: bytes) -> int:
                     continue
             position = stop
             session.position = stop
-            session.method(number, data[stop - size - 1 : stop - 1])
+            take_method(session, number, data[stop - size - 1 : stop - 1])
             if session.closing:
                 return end
             payload_bytes_max = session.frame_bytes_max - FRAME_OVERHEAD_BYTES
-            if not session.writable and session.output_bytes:
+            if not session.writable and session.output.size_bytes:
                 # It asks faster than it can be answered: leave the rest for when this has been written.
                 session.stalled = True
                 session.needed_bytes = 0
@@ -96,7 +97,7 @@ def receive_frames(session: Session, data: bytes) -> int:
         else:
             position = stop
             session.position = stop
-            session.content(kind, number, data[stop - size - 1 : stop - 1])
+            take_content(session, kind, number, data[stop - size - 1 : stop - 1])
     session.needed_bytes = 8
     session.position = position
     return position

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from menura.core.access import Verb
-from menura.core.arguments import text
+from menura.core.arguments import queue_type, text
 from menura.core.errors import AccessRefused, PreconditionFailed
-from menura.core.exchange import KINDS, Exchange
+from menura.core.exchange import Exchange
+from menura.core.exchanges import KINDS
 from menura.core.queue import Queue
 from menura.protocols.amqp.consuming import REPLY_TO, passive_reply_queue
 from menura.protocols.amqp.errors import AmqpError
@@ -73,6 +74,7 @@ def queue_declare(channel: Channel, method: Any) -> None:
         return
     queue = channel.session.vhost.queue(name, channel.session) if method.passive else _declare(channel, method, name)
     channel.queue_name = queue.name
+    queue.used()
     if not method.nowait:
         tell = channel.send if method.passive else channel.answer
         tell(
@@ -92,6 +94,8 @@ def _declare(channel: Channel, method: Any, name: str) -> Queue:
         session.vhost.check_queue_name(name)
     access.require(Verb.CONFIGURE, "queue", name)
     arguments = method.arguments.raw_items()
+    if reserved and queue_type(arguments) == "quorum":
+        raise PreconditionFailed("Cannot declare a server-named queue for type rabbit_quorum_queue")
     dead_letter = text(arguments, "x-dead-letter-exchange")
     if dead_letter is not None:
         access.require(Verb.READ, "queue", name)
@@ -117,9 +121,22 @@ def queue_delete(channel: Channel, method: Any) -> None:
     count = 0
     if name in session.vhost.queues:
         queue = session.vhost.queue(name, session)
+        _refuse_conditions(queue, method)
         count = session.vhost.delete_queue(queue, if_unused=method.if_unused, if_empty=method.if_empty)
     if not method.nowait:
         channel.answer("queue.delete-ok", message_count=count)
+
+
+def _refuse_conditions(queue: Queue, method: Any) -> None:
+    """A quorum queue is deleted as it is, or not at all."""
+    for flag, name in ((method.if_unused, "if-unused"), (method.if_empty, "if-empty")):
+        if flag and queue_type(queue.arguments) == "quorum":
+            raise AmqpError(
+                "NOT_IMPLEMENTED",
+                f"cannot delete queue '{queue.name}' in vhost '{queue.vhost.name}'. queue.delete operations with "
+                f"{name} flag set are not supported by quorum queues",
+                method.ids,
+            )
 
 
 def queue_purge(channel: Channel, method: Any) -> None:

@@ -53,6 +53,7 @@ def tx_commit(channel: Channel, method: Any) -> None:
     for target, _ in published:
         channel.session.vhost.exchange(target.route.exchange)
     channel.transaction = None
+    refused = channel.refused
     keeper = channel.session.node.keeper
     with keeper.together() if keeper is not None else nullcontext():
         for target, run in published:
@@ -61,8 +62,9 @@ def tx_commit(channel: Channel, method: Any) -> None:
         for span, requeue in transaction.rejected:
             channel.release([span], requeue=requeue)
     channel.transaction = _new(channel)
-    if keeper is not None and keeper.behind:
-        channel.session.slow()
+    channel.session.throttle.published()
+    if channel.refused > refused:
+        raise PreconditionFailed("partial tx completion")
     channel.session.promise()
     channel.send("tx.commit-ok")
 

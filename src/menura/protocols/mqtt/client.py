@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from menura.core import fields
 from menura.core.arguments import number
 from menura.core.consumer import Consumer, Limit
+from menura.core.presence import Remembered
 from menura.core.topics import TopicTrie
-from menura.protocols.mqtt import wire
+from menura.protocols.mqtt import wills, wire
 from menura.protocols.mqtt.identifiers import Identifiers
 from menura.protocols.mqtt.subscription import Subscription, restored
-from menura.protocols.mqtt.topics import filter_of, hidden
+from menura.protocols.mqtt.topics import EXCHANGE, filter_of, hidden
 
 if TYPE_CHECKING:
     from menura.core.agenda import Entry
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from menura.protocols.mqtt.outbox import Outbox
     from menura.protocols.mqtt.session import Session
 
-EXCHANGE = "amq.topic"
 PREFIX = "mqtt-subscription-"
 STATE_PREFIX = "mqtt-state-"
 SHARED = "x-mqtt-shared"
@@ -71,6 +71,10 @@ class Client:
         self.will: Entry | None = None
         self._trie: TopicTrie[Subscription] = TopicTrie()
         self._plans: dict[tuple[str, bool], Plan] = {}
+        self.remembered = Remembered(
+            id, vhost.name, lambda: self.session is not None, lambda: len(self.subscriptions)
+        )
+        node.presence.remember(self.remembered)
         self.plans_version = object()
         """Another one whenever plans may have changed."""
 
@@ -143,6 +147,7 @@ class Client:
 
     def end(self) -> None:
         """Forget it."""
+        self.node.presence.forget(self.remembered)
         if self.vhost.attached.get("mqtt", {}).get(self.id) is self:
             del self.vhost.attached["mqtt"][self.id]
         if self.leaving is not None:
@@ -164,14 +169,16 @@ class Client:
             self._publish_will()
 
     def _publish_will(self) -> None:
-        publish, self.last_will = self.last_will, None
-        self.cancel_will()
-        if publish is not None:
-            publish()
+        publish = self.last_will
+        with self.vhost.together():
+            self.cancel_will()
+            if publish is not None:
+                publish()
 
     def cancel_will(self) -> None:
         """It has come back in time."""
         self.last_will = None
+        self.ids.forget_will()
         if self.will is not None:
             self.will.cancel()
             self.will = None
@@ -342,6 +349,7 @@ def clients_of(node: Node, vhost: VHost) -> dict[str, Client]:
                 clients[client.id] = client
                 client.restore(queue)
                 leave_later(client)
+                wills.restore(client)
         wanted = {filter for client in clients.values() for filter in client.subscriptions}
         for name, queue in list(vhost.queues.items()):
             if SHARED in queue.arguments and name not in wanted:

@@ -1,8 +1,9 @@
 """The hot loop out: runs to PUBLISH packets.
 
 What stands before the body of a message follows from its topic and its block of properties, and both repeat: a `Shape`
-is that, worked out once and remembered. What is left for each message is its length, its packet identifier and its
-body.
+is that, worked out once and remembered. With a body's length it is a `Framing`. Messages whose packed form begins alike
+have one framing, as that beginning says both; so what is left for each message of a stream is one comparison, a packet
+identifier and a body.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from menura.protocols.mqtt import spec
 from menura.protocols.mqtt.client import Client
 from menura.protocols.mqtt.identifiers import OWN_IDS, Flight
-from menura.protocols.mqtt.message import Meta, meta_of
+from menura.protocols.mqtt.message import REMEMBERED_BYTES_MAX, Meta, meta_of
 from menura.protocols.mqtt.topics import is_topic, topic_of
 from menura.protocols.mqtt.wire import properties, varint
 
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 
 _SHAPES_MAX = 1024
 _DUP = 8
+_NO_OPENING = b"\0"  # no message begins so
+Framing = tuple[bytes, int, int, bytes, bytes]
+"""How messages begin that are sent like this (packed, up to the end of their properties, body length included), where
+their bodies start, the QoS, and what is sent before and behind the packet identifier. Nothing before it (section
+3.1.2.11.4 for what is longer than the client takes): they are not sent."""
 
 
 class Shape(NamedTuple):
@@ -43,41 +49,35 @@ def deliver(
     session: Session, client: Client, outbox: Outbox, consumer: Consumer, position: int, run: Run, redelivered: bool
 ) -> None:
     """Send what was taken from the client's own queue. What needs no answer is settled at once."""
-    contents = run.contents
     key = run.route.key
     inflight, released = client.ids.inflight, client.ids.released
-    packets: list[bytes] = []
+    dup = _DUP if redelivered else 0
+    parts: list[bytes] = []
     done: list[int] = []
-    block: bytes | None = None
-    shape: Shape | None = None
+    opening = _NO_OPENING
     exactly_once = False
-    for at, content in enumerate(contents):
-        end = 7 + int.from_bytes(content[3:7], "big")
-        if content[19:end] != block:
-            block = content[19:end]
-            shape = shape_of(session, client, key, block)
-        body = content[end + 8 : -1] if len(content) > end + 1 else b""
-        id = 0
-        packet = b""
-        if shape is not None:
-            if shape.qos:
-                id = (position + at) % OWN_IDS + 1
-                if id in inflight or id in released:
-                    outbox.stuck_on = id
-                    _give_back(consumer, position, run, at)
-                    break
-            packet = _packet(session, shape, id, body, _DUP if redelivered and id else 0)
-        if packet:
-            packets.append(packet)
-        if packet and id:
-            assert shape is not None
-            inflight[id] = Flight(consumer, position, run, at, shape.qos)
-            exactly_once = exactly_once or shape.qos == 2
+    for at, content in enumerate(run.contents):
+        if not content.startswith(opening):
+            opening, start, qos, before, after = _framing(session, client, key, content, dup)
+        if not qos:
+            if before:
+                parts += (before, content[start:-1])
+            done.append(at)
+            continue
+        id = (position + at) % OWN_IDS + 1
+        if id in inflight or id in released:
+            outbox.stuck_on = id
+            _give_back(consumer, position, run, at)
+            break
+        if before:
+            parts += (before, id.to_bytes(2, "big"), after, content[start:-1])
+            inflight[id] = Flight(consumer, position, run, at, qos)
+            exactly_once = exactly_once or qos == 2
         else:
             done.append(at)
     if exactly_once and client.persistent and run.persistent:
         session.promise_later()
-    _send(session, client, key, packets)
+    _send(session, key, parts)
     if done:
         _settle(consumer, position, run, done)
 
@@ -85,20 +85,14 @@ def deliver(
 def deliver_loose(session: Session, client: Client, run: Run) -> None:
     """Send what was taken from the queue of subscriptions of QoS 0, but for what the other queue has as well."""
     key = run.route.key
-    packets: list[bytes] = []
-    block: bytes | None = None
-    shape: Shape | None = None
+    parts: list[bytes] = []
+    opening = _NO_OPENING
     for content in run.contents:
-        end = 7 + int.from_bytes(content[3:7], "big")
-        if content[19:end] != block:
-            block = content[19:end]
-            shape = shape_of(session, client, key, block, loose=True)
-        if shape is not None:
-            body = content[end + 8 : -1] if len(content) > end + 1 else b""
-            packet = _packet(session, shape, 0, body)
-            if packet:
-                packets.append(packet)
-    _send(session, client, key, packets)
+        if not content.startswith(opening):
+            opening, start, _, before, _ = _framing(session, client, key, content, 0, loose=True)
+        if before:
+            parts += (before, content[start:-1])
+    _send(session, key, parts)
 
 
 def deliver_shared(
@@ -120,15 +114,12 @@ def deliver_shared(
         ids = b"\x0b" + varint(subscription.id)
     retain = meta.retain and subscription.retain_as_published
     shape = _shape(session, run.route.key, meta, 1 if id else 0, retain, ids)
-    packet = b""
-    if shape is not None:
-        body = content[end + 8 : -1] if len(content) > end + 1 else b""
-        packet = _packet(session, shape, id, body, _DUP if redelivered else 0)
-    if packet:
-        _send(session, client, run.route.key, [packet])
+    _, start, _, before, after = _framed(session, shape, content, end, _DUP if redelivered else 0)
+    if before:
+        _send(session, run.route.key, [before, id.to_bytes(2, "big") if id else b"", after, content[start:-1]])
     if id:
         client.ids.inflight[id] = Flight(consumer, position, run, 0, 1)
-        if not packet:
+        if not before:
             client.ids.settle((id,))
 
 
@@ -148,23 +139,34 @@ def _settle(consumer: Consumer, position: int, run: Run, done: list[int]) -> Non
     consumer.settled(len(done))
 
 
-def _send(session: Session, client: Client, key: str, packets: list[bytes]) -> None:
-    if packets:
-        session.send(b"".join(packets))
+def _send(session: Session, key: str, parts: list[bytes]) -> None:
+    if parts:
+        session.send(b"".join(parts))
         if session.aliases_max and key in session.aliases:
             session.announced.add(key)
 
 
-def _packet(session: Session, shape: Shape, id: int, body: bytes, dup: int = 0) -> bytes:
-    """One PUBLISH; empty if it is longer than the client takes (section 3.1.2.11.4)."""
+def _framing(session: Session, client: Client, key: str, content: bytes, dup: int, loose: bool = False) -> Framing:
+    """How this message is sent, and all that begin like it."""
+    end = 7 + int.from_bytes(content[3:7], "big")
+    return _framed(session, shape_of(session, client, key, content[19:end], loose), content, end, dup)
+
+
+def _framed(session: Session, shape: Shape | None, content: bytes, end: int, dup: int) -> Framing:
+    """A message of this shape; its properties end at `end`."""
+    if shape is None:
+        return content[:end], 0, 0, b"", b""
     qos, first, topic, found = shape
-    size = len(topic) + len(found) + len(body) + (2 if qos else 0)
-    head = bytes((first | dup, size)) if size < 128 else bytes((first | dup,)) + varint(size)
-    if size + len(head) > session.peer_packet_bytes_max:
-        return b""
+    size = len(topic) + len(found) + max(len(content) - end - 9, 0)
     if qos:
-        return b"".join((head, topic, id.to_bytes(2, "big"), found, body))
-    return b"".join((head, topic, found, body))
+        size += 2
+        first |= dup
+    head = bytes((first, size)) if size < 128 else bytes((first,)) + varint(size)
+    if size + len(head) > session.peer_packet_bytes_max:
+        return content[:end], 0, qos, b"", b""
+    if qos:
+        return content[:end], end + 8, qos, head + topic, found
+    return content[:end], end + 8, 0, b"".join((head, topic, found)), b""
 
 
 def shape_of(session: Session, client: Client, key: str, block: bytes, loose: bool = False) -> Shape | None:
@@ -185,7 +187,8 @@ def shape_of(session: Session, client: Client, key: str, block: bytes, loose: bo
             return None
         qos, retain, ids = min(meta.qos, plan.qos), meta.retain and plan.retain_as_published, plan.ids
     shape = _shape(session, key, meta, qos, retain, ids if session.version == spec.V5 else b"")
-    if not meta.expires_at_ms and (not session.aliases_max or key in session.announced):
+    lasting = not meta.expires_at_ms and len(block) <= REMEMBERED_BYTES_MAX
+    if lasting and (not session.aliases_max or key in session.announced):
         if len(shapes) >= _SHAPES_MAX:
             shapes.clear()
         shapes[key, block, loose] = client.plans_version, shape

@@ -8,9 +8,9 @@ from menura.core.errors import AuthenticationFailed, NotFound
 from menura.core.node import DEFAULT_VHOST, Node
 from menura.core.peers import Peer
 from menura.core.vhost import VHost
-from menura.protocols.mqtt import spec
+from menura.protocols.mqtt import spec, wire
 from menura.protocols.mqtt.client import NEVER, Client, clients_of
-from menura.protocols.mqtt.errors import MqttError
+from menura.protocols.mqtt.errors import MqttError, violation
 from menura.protocols.mqtt.limits import MqttLimits
 from menura.protocols.mqtt.topics import is_topic, key_of
 from menura.protocols.mqtt.wire import Connect, Properties
@@ -76,6 +76,10 @@ def check(connect: Connect, limits: MqttLimits) -> None:
     will = connect.will
     if will is not None and (not is_topic(will.topic) or len(key_of(will.topic).encode()) > limits.topic_bytes_max):
         raise MqttError(spec.TOPIC_NAME_INVALID, "the will's topic is none")
+    if will is not None and not is_topic(will.properties.get("response_topic", "t")):
+        raise violation("a response topic with wildcards")
+    if will is not None and len(wire.encode_properties(will.properties)) > limits.properties_bytes_max:
+        raise MqttError(spec.QUOTA_EXCEEDED, "too many properties of the will")
 
 
 def expiry_of(connect: Connect) -> int:

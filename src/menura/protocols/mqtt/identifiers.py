@@ -6,7 +6,7 @@ after a reconnect or a restart. What a shared subscription sends has identifiers
 A message for which the client's PUBREC has arrived is settled, and its identifier noted as released in the same breath;
 a message of QoS 2 that the client publishes is noted as received in the same breath. The notes of a client that
 outlives its connections are tiny messages of a durable queue, taken from it and settled when they are not needed any
-more. So the journal's own all or nothing is that of QoS 2.
+more. So the journal's own all or nothing is that of QoS 2. A will is such a note, too.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Identifiers 1 to here follow from positions; those above are for shared subscriptions.
 OWN_IDS = 32767
-_RECEIVED, _RELEASED = b"\x01", b"\x02"
+_RECEIVED, _RELEASED, _WILL = b"\x01", b"\x02", b"\x03"
 _ALL = 1 << 30
 Note = tuple["Queue", int, Run]
 """A tiny message of a queue of notes, and its position."""
@@ -49,6 +49,7 @@ class Identifiers:
         self.inflight: dict[int, Flight] = {}
         self.released: dict[int, tuple[Note | None, Consumer | None]] = {}
         self.received: dict[int, Note | None] = {}
+        self._will: Note | None = None
         self._vhost = vhost
         self._name = name
         self._state: Queue | None = None
@@ -67,6 +68,8 @@ class Identifiers:
         id = int.from_bytes(body[1:3], "big")
         if body[:1] == _RECEIVED:
             self.received[id] = note
+        elif body[:1] == _WILL:
+            self._will = note
         else:
             self.released[id] = note, None
 
@@ -79,8 +82,9 @@ class Identifiers:
         """The client is forgotten."""
         if self._state is not None:
             self._vhost.remove_queue(self._state)
-        for note in (*self.received.values(), *(note for note, _ in self.released.values())):
+        for note in (*self.received.values(), *(note for note, _ in self.released.values()), self._will):
             self._erase(note)
+        self._will = None
         self.received.clear()
         self.released.clear()
 
@@ -150,6 +154,16 @@ class Identifiers:
             consumer.settled(1)
         return True
 
+    def keep_will(self, octets: bytes) -> None:
+        self._will = self._take_note(self._append(_WILL + octets))
+
+    def kept_will(self) -> bytes | None:
+        return packed.body_of(self._will[2].contents[0])[1:] if self._will is not None else None
+
+    def forget_will(self) -> None:
+        note, self._will = self._will, None
+        self._erase(note)
+
     def append_received(self, id: int) -> Queue | None:
         """Note that a message of QoS 2 is about to be published; to be followed by `keep_received`."""
         return self._append_note(_RECEIVED, id)
@@ -158,11 +172,14 @@ class Identifiers:
         self.received[id] = self._take_note(queue)
 
     def _append_note(self, kind: bytes, id: int) -> Queue | None:
+        return self._append(kind + id.to_bytes(2, "big"))
+
+    def _append(self, note: bytes) -> Queue | None:
         if not self._name:
             return None
         if self._state is None or not self._state.alive:
             self._state = self._vhost.declare_queue(self._name, durable=True)
-        content = packed.pack(b"\0\0", kind + id.to_bytes(2, "big"))
+        content = packed.pack(b"\0\0", note)
         self._vhost.append(self._state, Run(Route("", self._name), [content], len(content), len(content), True))
         return self._state
 

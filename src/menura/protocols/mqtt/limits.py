@@ -13,6 +13,10 @@ class MqttLimits:
     # The first packet, before anybody is known.
     connect_bytes_max: int = 262144
     packet_bytes_max: int = 128 * 1024 * 1024
+    # Any packet but CONNECT and PUBLISH: enough for thousands of filters.
+    control_bytes_max: int = 1024 * 1024
+    # Of a message: they have to fit, twice in the worst case, into what clients of other protocols take.
+    properties_bytes_max: int = 32768
     # Both become names in the core, which have at most 255 octets.
     topic_bytes_max: int = 255
     client_id_bytes_max: int = 200
@@ -24,6 +28,8 @@ class MqttLimits:
     inflight_max: int = 2048
     topic_aliases_max: int = 32
     subscriptions_max: int = 10000
+    # Retained messages, which are copied, that a client has asked for and not taken yet when it asks for more.
+    retained_bytes_max: int = 128 * 1024 * 1024
     # Undelivered output of one connection above which its queues are not served.
     output_bytes_max: int = 1024 * 1024
     # Distinct topics a connection remembers.

@@ -3,14 +3,15 @@
     QoS                        delivery_mode (1: QoS 0, 2: QoS 1) and the header x-mqtt-publish-qos
     retain                     header x-mqtt-retain
     content type               content_type
-    payload format 1           content_encoding "utf-8"
-    response topic             reply_to, as a routing key
-    correlation data           correlation_id where it is text of at most 255 octets, else header x-mqtt-correlation
+    payload format             1: content_encoding "utf-8"; 0: header x-mqtt-payload-format
+    response topic             header x-reply-to-topic, as a routing key of amq.topic
+    correlation data           correlation_id where it is text of at most 255 octets, else header x-correlation-id
     message expiry             expiration in milliseconds, and header x-mqtt-expires-at: milliseconds since 1970
     user properties            headers of the same name; if that would lose any, header x-mqtt-user-properties as well
     publisher (version 5)      header x-mqtt-client-id, for no-local subscriptions
 
-A message that was published in another protocol has none of the x-mqtt headers: a persistent one has QoS 1, and its
+Headers without "mqtt" in their names are shared with other protocols, and called as in RabbitMQ. A message that was
+published in another protocol has none of the x-mqtt headers: a persistent one has QoS 1, and its
 headers with plain values become user properties. Blocks of properties repeat, so what they mean is remembered.
 """
 
@@ -22,16 +23,21 @@ from typing import Any, NamedTuple
 
 from menura.core import fields
 from menura.core import properties as core
+from menura.core.properties import REPLY_TO_TOPIC
 from menura.protocols.mqtt import spec, wire
 from menura.protocols.mqtt.errors import MqttError
 from menura.protocols.mqtt.topics import is_topic, key_of, topic_of
 
 PREFIX = "x-mqtt-"
-QOS, RETAIN, CORRELATION = "x-mqtt-publish-qos", "x-mqtt-retain", "x-mqtt-correlation"
+QOS, RETAIN, CONTENT_TYPE = "x-mqtt-publish-qos", "x-mqtt-retain", "x-mqtt-content-type"
 EXPIRES_AT, USER_PROPERTIES, CLIENT_ID = "x-mqtt-expires-at", "x-mqtt-user-properties", "x-mqtt-client-id"
-RESPONSE_TOPIC = "x-mqtt-response-topic"
+PAYLOAD_FORMAT = "x-mqtt-payload-format"
 RETAINED, FORCED = "x-mqtt-retained", "x-mqtt-qos"
+CORRELATION = "x-correlation-id"
+_NO_USER_PROPERTIES = frozenset((CORRELATION, REPLY_TO_TOPIC))
 _SHORT_MAX = 255
+# Longer blocks are not remembered: they seldom repeat.
+REMEMBERED_BYTES_MAX = 1024
 _UTF_8 = "utf-8"
 
 
@@ -72,15 +78,13 @@ def _map(block: core.Properties, headers: dict[str, Any], found: wire.Properties
         if len(content_type.encode()) <= _SHORT_MAX:
             block.content_type = content_type
         else:
-            headers["x-mqtt-content-type"] = content_type
+            headers[CONTENT_TYPE] = content_type
     if found.get("payload_format_indicator"):
         block.content_encoding = _UTF_8
+    elif "payload_format_indicator" in found:
+        headers[PAYLOAD_FORMAT] = 0
     if "response_topic" in found:
-        reply_to = key_of(found["response_topic"])
-        if len(reply_to.encode()) <= _SHORT_MAX:
-            block.reply_to = reply_to
-        else:
-            headers[RESPONSE_TOPIC] = found["response_topic"]
+        headers[REPLY_TO_TOPIC] = key_of(found["response_topic"])
     if "correlation_data" in found:
         _map_correlation(block, headers, found["correlation_data"])
     if "message_expiry_interval" in found:
@@ -88,7 +92,7 @@ def _map(block: core.Properties, headers: dict[str, Any], found: wire.Properties
         block.expiration = str(seconds * 1000)
         headers[EXPIRES_AT] = now_ms + seconds * 1000
     pairs = found.get("user_property", ())
-    plain = {name: value for name, value in pairs if len(name.encode()) <= _SHORT_MAX and not name.startswith(PREFIX)}
+    plain = {name: value for name, value in pairs if len(name.encode()) <= _SHORT_MAX and _is_free(name)}
     if len(plain) < len(pairs):
         headers[USER_PROPERTIES] = wire.encode_properties({"user_property": pairs})
     headers.update(plain)
@@ -104,9 +108,12 @@ def _map_correlation(block: core.Properties, headers: dict[str, Any], data: byte
     headers[CORRELATION] = data
 
 
-@lru_cache(maxsize=4096)
 def meta_of(block: bytes) -> Meta:
     """What a block means. One that cannot be read means nothing, as in other protocols."""
+    return _remembered(block) if len(block) <= REMEMBERED_BYTES_MAX else _read(block)
+
+
+def _read(block: bytes) -> Meta:
     try:
         found = core.Properties.decode(block)
     except (core.PropertiesError, UnicodeDecodeError):
@@ -130,6 +137,9 @@ def meta_of(block: bytes) -> Meta:
         0 if expires_at_ms else _seconds(found.expiration),
         sent,
     )
+
+
+_remembered = lru_cache(maxsize=4096)(_read)
 
 
 def for_subscriber(block: bytes, qos: int, retained: bool, id: int = 0) -> bytes:
@@ -160,13 +170,15 @@ def _properties(found: core.Properties, headers: Mapping[str, Any]) -> bytes:
     values: wire.Properties = {}
     if (found.content_encoding or "").lower() == _UTF_8:
         values["payload_format_indicator"] = 1
-    content_type = headers.get("x-mqtt-content-type", found.content_type)
+    elif headers.get(PAYLOAD_FORMAT) == 0:
+        values["payload_format_indicator"] = 0
+    content_type = headers.get(CONTENT_TYPE, found.content_type)
     if isinstance(content_type, str) and _is_text(content_type):
         values["content_type"] = content_type
-    topic = headers.get(RESPONSE_TOPIC, topic_of(found.reply_to) if found.reply_to else None)
-    if isinstance(topic, str) and is_topic(topic):
+    key = headers.get(REPLY_TO_TOPIC)
+    if isinstance(key, str) and is_topic(topic := topic_of(key)) and len(topic.encode()) <= 0xFFFF:
         values["response_topic"] = topic
-    data = headers.get(CORRELATION, found.correlation_id)
+    data = headers.get(CORRELATION) if found.correlation_id is None else found.correlation_id
     if isinstance(data, (str, bytes)) and len(data) <= 0xFFFF:
         values["correlation_data"] = data.encode() if isinstance(data, str) else data
     exact = headers.get(USER_PROPERTIES)
@@ -175,9 +187,14 @@ def _properties(found: core.Properties, headers: Mapping[str, Any]) -> bytes:
     values["user_property"] = [
         (name, text)
         for name, value in headers.items()
-        if not name.startswith(PREFIX) and _is_text(name) and (text := _plain(value)) is not None
+        if _is_free(name) and _is_text(name) and (text := _plain(value)) is not None
     ]
     return wire.encode_properties(values)
+
+
+def _is_free(name: str) -> bool:
+    """Whether a header of this name is a user property and nothing else."""
+    return not name.startswith(PREFIX) and name not in _NO_USER_PROPERTIES
 
 
 def _exact(value: Any) -> bytes:

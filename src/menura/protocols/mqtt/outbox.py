@@ -13,6 +13,7 @@ from menura.protocols.mqtt.subscription import Subscription
 
 if TYPE_CHECKING:
     from menura.core.consumer import Consumer
+    from menura.core.queue import Queue
     from menura.protocols.mqtt.session import Session
 
 
@@ -73,16 +74,18 @@ class SharedOutbox:
     """Takes messages of a shared subscription.
 
     Those of QoS 2 are put into the client's own queue, since nobody else may get them once they were sent; the others
-    go back to the group if the connection ends.
+    go back to the group if the connection ends. They are put there by `dispatch`, with the queues that were touched:
+    in the middle of a publish the own queue may have been given a position already that it has not taken yet.
     """
 
-    __slots__ = ("client", "session", "stuck", "subscription")
+    __slots__ = ("_moving", "client", "session", "stuck", "subscription")
 
     def __init__(self, session: Session, client: Client, subscription: Subscription) -> None:
         self.session = session
         self.client = client
         self.subscription = subscription
         self.stuck = False  # all packet identifiers were in use
+        self._moving: list[tuple[Consumer, int, Run]] = []
 
     @property
     def writable(self) -> bool:
@@ -110,12 +113,10 @@ class SharedOutbox:
         block = packed.properties_of(content)
         qos = min(meta_of(block).qos, subscription.qos)
         if qos == 2:
-            own = client.require_queue()
-            with client.vhost.together():
-                moved = packed.with_properties(content, for_subscriber(block, 2, False, subscription.id))
-                client.vhost.append(own, Run(run.route, [moved], len(moved), len(moved), True))
-                consumer.queue.settle(position, run)
-            return 1
+            if not self._moving:
+                client.vhost.touched.append(self)
+            self._moving.append((consumer, position, run))
+            return 0
         if qos == 1:
             id = client.ids.shared_id()
             if id is not None:
@@ -127,6 +128,25 @@ class SharedOutbox:
         delivery.deliver_shared(self.session, client, subscription, consumer, position, run, 0, False)
         consumer.queue.settle(position, run)
         return 1
+
+    def dispatch(self) -> None:
+        """Put messages of QoS 2 into the client's own queue, or back if it has gone meanwhile."""
+        moving, self._moving = self._moving, []
+        for consumer, position, run in moving:
+            if self.client.session is self.session:
+                self._move(consumer.queue, position, run)
+            else:
+                consumer.queue.requeue(position, run)
+            consumer.settled(1)
+
+    def _move(self, shared: Queue, position: int, run: Run) -> None:
+        vhost, own = self.client.vhost, self.client.require_queue()
+        content = run.contents[0]
+        block = for_subscriber(packed.properties_of(content), 2, False, self.subscription.id)
+        moved = packed.with_properties(content, block)
+        with vhost.together():
+            vhost.append(own, Run(run.route, [moved], len(moved), len(moved), True))
+            shared.settle(position, run)
 
     def cancelled(self, consumer: Consumer) -> None:
         self.subscription.consumer = None

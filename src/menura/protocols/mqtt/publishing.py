@@ -14,17 +14,20 @@ from menura.core.errors import AccessRefused
 from menura.core.routing import Route
 from menura.core.run import Run
 from menura.protocols.mqtt import spec, wire
-from menura.protocols.mqtt.client import EXCHANGE, Client
 from menura.protocols.mqtt.errors import MqttError, violation
-from menura.protocols.mqtt.message import block_of
-from menura.protocols.mqtt.topics import is_topic, key_of
+from menura.protocols.mqtt.message import block_of, meta_of
+from menura.protocols.mqtt.topics import EXCHANGE, is_topic, key_of
 
 if TYPE_CHECKING:
     from menura.core.vhost import VHost
+    from menura.protocols.mqtt.client import Client
     from menura.protocols.mqtt.session import Session
     from menura.protocols.mqtt.wire import Will
 
-_BLOCKS_MAX = 64
+_BLOCKS_MAX = 16
+# In the first octet of a properties block: an expiration is among them.
+_EXPIRATION = 0x01
+_REMEMBERED_BYTES_MAX = 512
 
 
 class Target:
@@ -52,9 +55,10 @@ def resolve(session: Session, octets: bytes) -> Target:
     elif not may_publish(access, key):
         refusal = spec.NOT_AUTHORIZED
     target = Target(Route(EXCHANGE, "" if refusal else key), access.version, refusal)
-    if len(session.targets) >= session.limits.topics_max:
-        session.targets.clear()
-    session.targets[octets] = target
+    if len(octets) <= session.limits.topic_bytes_max:
+        if len(session.targets) >= session.limits.topics_max:
+            session.targets.clear()
+        session.targets[octets] = target
     return target
 
 
@@ -78,7 +82,7 @@ def block_for(session: Session, target: Target, flags: int, raw: bytes) -> bytes
         _check(found)
     publisher = session.client_id if session.version == spec.V5 else ""
     block = block_of(flags >> 1 & 3, bool(flags & 1), found, publisher, session.node.agenda.wall_ms)
-    if "message_expiry_interval" not in found:
+    if "message_expiry_interval" not in found and len(raw) <= _REMEMBERED_BYTES_MAX:
         if len(target.blocks) >= _BLOCKS_MAX:
             target.blocks.clear()
         target.blocks[flags, raw] = block
@@ -123,7 +127,7 @@ def publish(session: Session, target: Target, flags: int, contents: list[bytes],
         if qos:
             code = spec.NO_MATCHING_SUBSCRIBERS if unwanted and session.version == spec.V5 else 0
             session.acknowledge(b"".join([wire.answer(spec.PUBACK, id, code) for id in ids]))
-    session.published()
+    session.throttle.published()
 
 
 def _publish(vhost: VHost, route: Route, contents: list[bytes], flags: int) -> bool:
@@ -132,7 +136,13 @@ def _publish(vhost: VHost, route: Route, contents: list[bytes], flags: int) -> b
     longest_bytes = max(map(len, contents))
     if flags & 1:
         retain(vhost, route, contents[-1])
-    return bool(vhost.publish(route, Run(route, contents, size_bytes, longest_bytes, flags & 6 > 0)))
+    deadline_ms = 0
+    if contents[0][packed.PROPERTIES_AT] & _EXPIRATION:
+        deadline_ms = meta_of(packed.properties_of(contents[0])).expires_at_ms
+    run = Run(route, contents, size_bytes, longest_bytes, flags & 6 > 0, deadline_ms=deadline_ms)
+    unwanted = vhost.publish(route, run)
+    vhost.refused = 0
+    return bool(unwanted)
 
 
 def _publish_once(session: Session, target: Target, flags: int, content: bytes, id: int) -> None:

@@ -2,7 +2,7 @@
 
 Publishers repeat themselves. Messages one behind the other with the same flags, topic and properties become one run;
 those that have the same length, too, are found by one comparison each. PUBACK packets in a row are one settlement. All
-else falls through to `Session.packet`.
+else falls through to `packets`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from menura.core.content import END
 from menura.protocols.mqtt import spec
 from menura.protocols.mqtt.answering import pubacks
 from menura.protocols.mqtt.errors import MqttError, malformed, violation
+from menura.protocols.mqtt.packets import take_packet
 from menura.protocols.mqtt.publishing import aliased, block_for, publish, resolve
 from menura.protocols.mqtt.wire import read_varint
 
@@ -41,7 +42,7 @@ def receive_packets(session: Session, data: bytes) -> int:
         elif data.startswith(_PUBACK, at):
             at = _pubacks(session, data, at, end)
         else:
-            session.packet(first, data[body:stop])
+            take_packet(session, first, data[body:stop])
             at = stop
     session.needed_bytes = 2
     return at
@@ -106,6 +107,8 @@ def _publishes(session: Session, data: bytes, at: int, body: int, stop: int, end
         payload += size
         if payload > stop:
             raise malformed("properties are cut short")
+        if size > session.limits.properties_bytes_max:
+            raise MqttError(spec.QUOTA_EXCEEDED, f"{size} octets of properties")
         raw = data[rest:payload]
     meant = octets
     if not octets or b"\x23" in raw:

@@ -11,36 +11,30 @@ Answers of QoS 1 and 2 wait in a row of their own (`acks`), so that deliveries g
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from menura.core.access import Access
-from menura.core.node import Node
-from menura.core.peers import Peer
-from menura.protocols.mqtt import answering, spec, subscribing, wire
+from menura.core.output import Output
+from menura.core.peers import Surroundings
+from menura.core.presence import Connected
+from menura.core.throttle import Throttle
+from menura.protocols.mqtt import spec, wills, wire
 from menura.protocols.mqtt.client import Client, clients_of, leave_later
-from menura.protocols.mqtt.errors import REASONS, MqttError, code_of, malformed, violation
-from menura.protocols.mqtt.handshake import answer_properties, check, client_for, log_in
+from menura.protocols.mqtt.errors import REASONS, MqttError, code_of
 from menura.protocols.mqtt.limits import MqttLimits
-from menura.protocols.mqtt.outbox import Outbox
-from menura.protocols.mqtt.publishing import publish_will
 from menura.protocols.mqtt.receiving import receive_packets
 
 if TYPE_CHECKING:
-    from menura.core.keeping import Promise
     from menura.core.vhost import VHost
     from menura.protocols.mqtt.delivery import Shape
     from menura.protocols.mqtt.publishing import Target
-    from menura.protocols.mqtt.wire import Connect, Will
+    from menura.protocols.mqtt.wire import Will
 
 LOGIN_DELAY_SECONDS = 1.0
 # How long a peer that is told why has to close its end. Closed with something unread, a socket may lose those words.
 GOODBYE_SECONDS = 1.0
 # A half-arrived packet of more than this weighs on the memory account.
 _LONG_BYTES = 65536
-Log = Callable[[str, str], None]
-"""(level, line) -> None. Levels: info, warning, error, and defect, from inside the handling of an exception of ours."""
 
 
 class Session:
@@ -48,21 +42,19 @@ class Session:
 
     def __init__(
         self,
-        node: Node,
-        peer: Peer,
-        log: Log,
-        wake: Callable[[], None],
+        around: Surroundings,
         limits: MqttLimits | None = None,
-        now: float = 0.0,
     ) -> None:
+        node, peer, now = around.node, around.peer, around.now
         self.node = node
         self.peer = peer
-        self.log = log
-        self.wake = wake
+        self._log = around.log
+        self.wake = around.wake
         self.limits = limits or MqttLimits()
         self.name = peer.address
         self.version = 0  # until CONNECT
         self.user = ""
+        self.here: Connected | None = None
         self.client_id = ""
         self.vhost: VHost = None  # type: ignore[assignment]  # set before any other packet is accepted
         self.access: Access = None  # type: ignore[assignment]
@@ -78,13 +70,16 @@ class Session:
         self.packet_bytes_max = self.limits.connect_bytes_max
         self.targets: dict[bytes, Target] = {}
         self.aliased: dict[int, bytes] = {}  # topics by the aliases the client gave them
+        self.retained_bytes = 0  # retained messages it has asked for since it last had all of them
 
         # Output.
-        self.out: list[bytes] = []
-        self.output_bytes = 0
+        self.output = output = Output(node.keeper, around.wake)
+        self.send = output.send
+        self.promise = output.promise
+        self.promise_later = output.promise_later
+        self.acknowledge = output.vouch
+        self.throttle = Throttle(node, output, self.log)
         self.congested = False
-        self.promises: deque[tuple[int, Promise | None]] = deque()
-        self.acks: deque[tuple[Promise, bytes]] = deque()
         self.peer_packet_bytes_max = 0xFFFFFFFF
         self.aliases_max = 0
         self.aliases: dict[str, int] = {}  # by routing key, for the client
@@ -94,13 +89,14 @@ class Session:
         self.closing = False
         self.shunned = False  # a peer that is about to be cut off
         self.leaving = False  # it has been told that this is the end, and is not listened to any more
-        self.blocked = False  # a publisher while memory is short
-        self.slowed = False  # a publisher while the disk is behind
         self.now = now
-        node.agenda.tick(now)
         self.deadline: float | None = now + self.limits.handshake_seconds_max
         self.keep_alive_seconds = 0
         self.last_received = now
+
+    def log(self, level: str, line: str) -> None:
+        """Levels: info, warning, error, and defect, from inside the handling of an exception of ours."""
+        self._log(level, f"{self.name}: {line}")
 
     # -- input -----------------------------------------------------------------------------------------------
 
@@ -111,7 +107,7 @@ class Session:
             self._receive(data)
         except Exception as defect:
             # A defect of ours must not take other connections with it.
-            self.log("defect", f"{self.name}: {type(defect).__name__}: {defect}")
+            self.log("defect", f"{type(defect).__name__}: {defect}")
             self._give_up()
 
     def _receive(self, data: bytes) -> None:
@@ -145,155 +141,30 @@ class Session:
             self.node.memory.hold(held_bytes - self.held_bytes)
             self.held_bytes = held_bytes
 
-    def packet(self, first: int, body: bytes) -> None:
-        """Carry out one packet that is not on the hot path."""
-        kind = first >> 4
-        if not self.connected:
-            self._connect(body)
-            return
-        if kind == spec.CONNECT:
-            raise violation("a second CONNECT")
-        handler = _PACKETS.get(kind)
-        if handler is None:
-            raise violation(f"a packet of type {kind} from a client")
-        if first & 15 != spec.FLAGS[kind]:
-            raise malformed(f"flags {first & 15:#x} of a packet of type {kind}")
-        handler(self, body)
-
-    # -- the connection --------------------------------------------------------------------------------------
-
-    def _connect(self, body: bytes) -> None:
-        self.version = wire.version_of(body)
-        connect = wire.read_connect(body)
-        check(connect, self.limits)
-        self.user, self.vhost = log_in(self.node, self.peer, self.limits, connect)
-        self.access = Access(self.node.users, self.user, self.vhost.name)
-        self.client_id = connect.client_id or self.node.unique_name("auto-")
-        self.name = f"{self.peer.address} ({self.client_id}: {self.user}@{self.vhost.name})"
-        client, present = client_for(self, connect, self.client_id)
-        self._settle_limits(connect)
-        self.connected = True
-        self.will = connect.will
-        self.client = client
-        self.deadline = None
-        self.promise()
-        found = answer_properties(self, connect) if self.version == spec.V5 else wire.NO_PROPERTIES
-        self.send(wire.connack(self.version, 0, present, found))
-        for id in client.ids.released:
-            self.send(wire.answer(spec.PUBREL, id))
-        client.attach(self, Outbox(self, client), self._inflight_max(connect))
-        self.log("info", f"{self.name}: connected")
-
-    def _settle_limits(self, connect: Connect) -> None:
-        limits, found = self.limits, connect.properties
-        self.packet_bytes_max = limits.packet_bytes_max
-        self.peer_packet_bytes_max = found.get("maximum_packet_size", 0xFFFFFFFF)
-        self.aliases_max = min(found.get("topic_alias_maximum", 0), limits.topic_aliases_max)
-        self.keep_alive_seconds = connect.keep_alive_seconds
-        if self.version == spec.V5 and limits.keep_alive_seconds_max:
-            self.keep_alive_seconds = min(self.keep_alive_seconds, limits.keep_alive_seconds_max)
-
-    def _inflight_max(self, connect: Connect) -> int:
-        return min(int(connect.properties.get("receive_maximum", 65535)), self.limits.inflight_max)
-
-    def _pingreq(self, body: bytes) -> None:
-        if body:
-            raise malformed("a PINGREQ with a body")
-        self.send(wire.PINGRESP)
-
-    def _disconnect(self, body: bytes) -> None:
-        """Section 3.14."""
-        code, found = wire.read_disconnect(body, self.version)
-        seconds = found.get("session_expiry_interval")
-        if seconds is not None:
-            if seconds and not self.client.expiry_seconds:
-                raise violation("a session that was to end with the connection cannot be prolonged")
-            self.client.set_expiry(seconds)
-        if code == spec.NORMAL_DISCONNECTION:
-            self.will = None
-        self.log("info", f"{self.name}: disconnected by the client")
-        self.leave()
-        self.closing = True
-
-    def _auth(self, body: bytes) -> None:
-        wire.read_disconnect(body, self.version, spec.AUTH)
-        raise violation("AUTH without an authentication method")
-
     # -- output ----------------------------------------------------------------------------------------------
-
-    def send(self, data: bytes) -> None:
-        if not self.out:
-            self.wake()
-        self.out.append(data)
-        self.output_bytes += len(data)
-
-    def promise(self) -> None:
-        """Whatever is said from now on waits until all definitions and messages up to now are certain."""
-        keeper = self.node.keeper
-        if keeper is not None:
-            promise = keeper.promise()
-            if not keeper.fulfilled(promise):
-                self.promises.append((len(self.out), promise))
-
-    def promise_later(self) -> None:
-        """The same for what is not in the journal yet, since it is part of something greater: all up to the flush."""
-        if self.node.keeper is not None and (not self.promises or self.promises[-1][1] is not None):
-            self.promises.append((len(self.out), None))
-
-    def acknowledge(self, data: bytes) -> None:
-        """Say this once everything up to now is certain, behind what waits for that already."""
-        keeper = self.node.keeper
-        if keeper is not None:
-            promise = keeper.promise()
-            if self.acks or not keeper.fulfilled(promise):
-                self.acks.append((promise, data))
-                self.wake()
-                return
-        self.send(data)
 
     @property
     def reading(self) -> bool:
         """Whether the transport should read from the socket."""
-        return not (self.blocked or self.slowed or self.shunned)
+        if self.output.backed_up(self.limits.output_bytes_max):
+            return False
+        return not (self.throttle.blocked or self.throttle.slowed or self.shunned)
 
     @property
     def finished(self) -> bool:
         """Whether the socket should be closed, as nothing more will be said."""
-        return self.closing and not self.promises
+        return self.closing and not self.output.waiting
 
     @property
     def writable(self) -> bool:
         """Whether queues may be served."""
-        return self.output_bytes < self.limits.output_bytes_max and not self.congested
+        return self.output.size_bytes < self.limits.output_bytes_max and not self.congested
 
     def flush(self) -> bytes:
         """Everything there is to write now."""
-        if self.acks or self.promises or self.slowed:
-            return self._flush_certain()
-        data = b"".join(self.out)
-        self.out.clear()
-        self.output_bytes = 0
-        return data
-
-    def _flush_certain(self) -> bytes:
-        """What may be said now; for the rest, ask to be woken."""
-        keeper = self.node.keeper
-        assert keeper is not None
-        if self.slowed and not keeper.behind:
-            self.slowed = False
-        now = keeper.promise()
-        while self.promises and keeper.fulfilled(self.promises[0][1] or now):
-            self.promises.popleft()
-        while self.acks and keeper.fulfilled(self.acks[0][0]):
-            self.out.append(self.acks.popleft()[1])
-        certain = self.promises[0][0] if self.promises else len(self.out)
-        data = b"".join(self.out[:certain])
-        del self.out[:certain]
-        self.promises = deque((index - certain, promise or now) for index, promise in self.promises)
-        self.output_bytes = sum(map(len, self.out))
-        if self.promises or self.acks or self.slowed:
-            keeper.wait(self)
-        return data
+        if self.throttle.slowed:
+            self.throttle.look()
+        return self.output.take()
 
     def alias_of(self, key: str, topic: bytes) -> tuple[bytes, bytes]:
         """The topic as it is sent, and the property that says or uses its alias (section 3.3.2.3.4)."""
@@ -313,35 +184,20 @@ class Session:
 
     # -- flow control ----------------------------------------------------------------------------------------
 
-    def published(self) -> None:
-        """Called with every run published: stop reading from this publisher while something is short."""
-        keeper = self.node.keeper
-        if keeper is not None and keeper.behind:
-            self.slowed = True
-        if self.node.alarms.blocked and not self.blocked:
-            self.blocked = True
-            self.log("warning", f"{self.name}: publisher blocked: {self.node.alarms.reason}")
-
     def unblock(self) -> None:
         """Nothing is short any more."""
-        if self.blocked:
-            self.blocked = False
+        if self.throttle.blocked:
             self.last_received = self.now
-            self.wake()
-            self.log("info", f"{self.name}: publisher unblocked")
+            self.throttle.unblock()
 
     # -- time ------------------------------------------------------------------------------------------------
 
     def tick(self, now: float) -> None:
         """Look at the clock (seconds): keep alive, and states that have lasted too long."""
         self.now = now
-        try:
-            self.node.agenda.tick(now)
-        except Exception as defect:
-            self.log("defect", f"{self.name}: {type(defect).__name__}: {defect}")
         if self.deadline is not None and now >= self.deadline:
             if not self.shunned and not self.leaving:
-                self.log("warning", f"{self.name}: closed: no CONNECT in time")
+                self.log("warning", "closed: no CONNECT in time")
             self.closing = True
             self.wake()
         elif self.keep_alive_seconds and self.reading and not self.closing and not self.leaving:
@@ -353,7 +209,7 @@ class Session:
     def fail(self, error: MqttError) -> None:
         """Tell the peer what went wrong, as far as its version has words for it, and close."""
         level = "warning" if error.code in (spec.KEEP_ALIVE_TIMEOUT, spec.NOT_AUTHORIZED) else "error"
-        self.log(level, f"{self.name}: connection closed: {error} (reason code {error.code:#04x})")
+        self.log(level, f"connection closed: {error} (reason code {error.code:#04x})")
         if self.connected:
             self.say_goodbye(error.code, str(error))
             return
@@ -380,7 +236,7 @@ class Session:
             if len(packet) <= self.peer_packet_bytes_max:
                 self.send(packet)
                 self.leaving = True
-                self.blocked = self.slowed = False
+                self.throttle.release()
                 self.deadline = self.now + GOODBYE_SECONDS
                 return
         self.closing = True
@@ -388,41 +244,38 @@ class Session:
 
     def taken_over(self) -> None:
         """The client has come back on another connection (section 3.1.4)."""
-        self.log("info", f"{self.name}: taken over by another connection")
+        self.log("info", "taken over by another connection")
         self.say_goodbye(spec.SESSION_TAKEN_OVER)
 
     def dropped(self) -> None:
         """Somebody has deleted a queue of the client: it has lost subscriptions, so it has to begin anew."""
         if self.client.session is self:
-            self.log("warning", f"{self.name}: connection closed: its queue has been deleted")
+            self.log("warning", "connection closed: its queue has been deleted")
             client = self.client
             self.say_goodbye(spec.ADMINISTRATIVE_ACTION, "the queue of the subscription has been deleted")
             client.end_with_will()
 
     def leave(self) -> None:
         """The client has no connection any more; how it goes on is its own business."""
+        if self.here is not None:
+            self.node.presence.leave(self.here)
         client = self.client
         if not self.connected or client.session is not self:
             return
         client.detach()
         will, self.will = self.will, None
-        if will is not None:
-            access = self.access
-            delay_seconds = will.properties.get("will_delay_interval", 0)
-            client.leave_will(lambda: publish_will(client, access, will), delay_seconds)
+        wills.leave(client, self.access, will)
         if not client.expiry_seconds:
             client.end_with_will()
         elif clients_of(self.node, self.vhost).get(client.id) is client:
             leave_later(client)
-        self.acks.clear()
+        self.output.forget_vouched()
         self.vhost.dispatch()
 
     def hang_up(self) -> None:
         """Close the socket without another word."""
         self.leave()
-        self.out.clear()
-        self.promises.clear()
-        self.output_bytes = 0
+        self.output.clear()
         self.closing = True
         self.wake()
 
@@ -433,18 +286,14 @@ class Session:
             self._weigh()
             self.fail(MqttError(spec.UNSPECIFIED_ERROR, "defect in the broker; see its log"))
         except Exception as defect:
-            self.log("defect", f"{self.name}: {type(defect).__name__}: {defect}")
-            self.out.clear()
-            self.promises.clear()
+            self.log("defect", f"{type(defect).__name__}: {defect}")
+            self.output.clear()
         self.closing = True
         self.wake()
 
     def abandon(self) -> None:
         """The disk has failed: nothing that is not certain will ever be."""
-        self.acks.clear()
-        if self.promises:
-            del self.out[self.promises[0][0] :]
-            self.promises.clear()
+        self.output.forget_uncertain()
         self.stop()
 
     def stop(self) -> None:
@@ -458,21 +307,8 @@ class Session:
     def lost(self) -> None:
         """The socket is gone."""
         if self.connected and not self.closing and not self.leaving:
-            self.log("warning", f"{self.name}: client unexpectedly closed the connection")
+            self.log("warning", "client unexpectedly closed the connection")
         self.leave()
         self.closing = True
         self.unread.clear()
         self._weigh()
-
-
-_PACKETS: dict[int, Callable[[Session, bytes], None]] = {
-    spec.PUBACK: answering.puback,
-    spec.PUBREC: answering.pubrec,
-    spec.PUBREL: answering.pubrel,
-    spec.PUBCOMP: answering.pubcomp,
-    spec.SUBSCRIBE: subscribing.subscribe,
-    spec.UNSUBSCRIBE: subscribing.unsubscribe,
-    spec.PINGREQ: Session._pingreq,
-    spec.DISCONNECT: Session._disconnect,
-    spec.AUTH: Session._auth,
-}

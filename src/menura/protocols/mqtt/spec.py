@@ -10,6 +10,7 @@ SUBSCRIBE, SUBACK, UNSUBSCRIBE, UNSUBACK, PINGREQ, PINGRESP, DISCONNECT, AUTH = 
 WILL = 0
 
 V3_1, V3_1_1, V5 = 3, 4, 5
+VERSIONS = {V3_1: "3.1", V3_1_1: "3.1.1", V5: "5.0"}
 LEVELS = {(b"MQIsdp", 3): V3_1, (b"MQTT", 4): V3_1_1, (b"MQTT", 5): V5}
 NAMES = (b"MQIsdp", b"MQTT")
 
@@ -97,6 +98,15 @@ QUOTA_EXCEEDED = 0x97
 ADMINISTRATIVE_ACTION = 0x98
 PAYLOAD_FORMAT_INVALID = 0x99
 SHARED_SUBSCRIPTIONS_NOT_SUPPORTED = 0x9E
+
+# What a client may say in an answer (sections 3.4.2.1, 3.5.2.1, 3.6.2.1, 3.7.2.1, 3.14.2.1, 3.15.2.1).
+_RECEIVED = frozenset((0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99))
+_RELEASED = frozenset((0x00, 0x92))
+CODES = {
+    PUBACK: _RECEIVED, PUBREC: _RECEIVED, PUBREL: _RELEASED, PUBCOMP: _RELEASED,
+    DISCONNECT: frozenset((0x00, 0x04, 0x80, 0x81, 0x82, 0x83, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99)),
+    AUTH: frozenset((0x00, 0x18, 0x19)),
+}  # fmt: skip
 
 # What a failed CONNECT is told before version 5 (3.1.1, section 3.2.2.3); for anything else there is no code.
 RETURN_CODES = {

@@ -12,11 +12,10 @@ from menura.core import content as packed
 from menura.core.access import Verb
 from menura.core.run import Run
 from menura.protocols.mqtt import spec, wire
-from menura.protocols.mqtt.client import EXCHANGE
-from menura.protocols.mqtt.errors import REASONS, code_of, violation
+from menura.protocols.mqtt.errors import REASONS, MqttError, code_of, violation
 from menura.protocols.mqtt.message import for_subscriber, meta_of
 from menura.protocols.mqtt.subscription import Subscription
-from menura.protocols.mqtt.topics import hidden, is_filter, share_of
+from menura.protocols.mqtt.topics import EXCHANGE, hidden, is_filter, share_of
 
 if TYPE_CHECKING:
     from menura.protocols.mqtt.session import Session
@@ -65,7 +64,7 @@ def _subscribe(session: Session, subscription: Subscription) -> tuple[int, bool]
         code = None
         new = client.subscribe(subscription)
     except REASONS as reason:
-        session.log("warning", f"{session.name}: subscription to {filter!r} refused: {reason}")
+        session.log("warning", f"subscription to {filter!r} refused: {reason}")
         return code or code_of(reason), False
     return subscription.qos, new
 
@@ -84,6 +83,7 @@ def _send_retained(session: Session, subscription: Subscription) -> None:
     retained = vhost.retained
     if not retained.count:
         return
+    _require_taken(session)
     now_ms = session.node.agenda.wall_ms
     for run in list(retained.match(subscription.pattern)):
         key = run.route.key
@@ -101,6 +101,17 @@ def _send_retained(session: Session, subscription: Subscription) -> None:
         copy = packed.with_properties(content, for_subscriber(block, qos, True, subscription.id))
         queue = client.require_queue() if subscription.qos else client.require_loose()
         vhost.append(queue, Run(run.route, [copy], len(copy), len(copy), qos > 0))
+        session.retained_bytes += len(copy)
+
+
+def _require_taken(session: Session) -> None:
+    """Who asks for retained messages again and again has to take them in between."""
+    if session.retained_bytes <= session.limits.retained_bytes_max:
+        return
+    session.vhost.dispatch()
+    if any(queue.ready_count for queue in (session.client.queue, session.client.loose) if queue is not None):
+        raise MqttError(spec.QUOTA_EXCEEDED, "retained messages are asked for and not taken")
+    session.retained_bytes = 0
 
 
 def unsubscribe(session: Session, body: bytes) -> None:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 _EXCHANGED = str.maketrans("/.", "./")
 SHARE = "$share/"
+EXCHANGE = "amq.topic"
 
 
 def is_topic(topic: str) -> bool:

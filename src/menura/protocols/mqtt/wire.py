@@ -249,10 +249,10 @@ def read_subscribe(data: bytes, version: int) -> Subscribe:
     while at < end:
         filter, at = read_text(data, at, end)
         options, at = read_number(data, at, end, 1)
-        if options & ~options_mask or options & 3 == 3:
+        if options & ~options_mask:
             raise malformed(f"subscription options {options:#04x}")
-        if options >> 4 & 3 == 3:
-            raise violation("retain handling 3")
+        if options & 3 == 3 or options >> 4 & 3 == 3:
+            raise violation("QoS or retain handling 3")
         filters.append((filter, options))
     if not filters:
         raise violation("a subscription to nothing")
@@ -300,6 +300,7 @@ def read_answer(data: bytes, version: int, packet: int) -> tuple[int, int]:
     _check_end(at, end)
     if not id:
         raise violation("packet identifier 0")
+    _check_code(code, packet)
     return id, code
 
 
@@ -309,11 +310,17 @@ def read_disconnect(data: bytes, version: int, packet: int = spec.DISCONNECT) ->
         _check_end(0, len(data))
     if not data:
         return 0, NO_PROPERTIES
+    _check_code(data[0], packet)
     if len(data) == 1:
         return data[0], NO_PROPERTIES
     found, at = read_properties(data, 1, len(data), packet)
     _check_end(at, len(data))
     return data[0], found
+
+
+def _check_code(code: int, packet: int) -> None:
+    if code not in spec.CODES[packet]:
+        raise violation(f"reason code {code:#04x}")
 
 
 def _check_end(at: int, end: int) -> None:

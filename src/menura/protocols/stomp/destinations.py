@@ -111,3 +111,12 @@ def _encoded(text: str) -> str:
 def reply_destination(reply_to: str) -> str:
     """A message's reply-to as a destination: what is none already names a queue."""
     return reply_to if reply_to.startswith(_ADDRESSES) else REPLY_PREFIX + reply_to
+
+
+def reply_topic(reply_to: str) -> str | None:
+    """The routing key of amq.topic that a reply-to stands for; None for any other."""
+    try:
+        exchange, key = parse_destination(reply_to).address
+    except StompError:
+        return None
+    return key if exchange == TOPIC_EXCHANGE else None

@@ -3,7 +3,8 @@
 One table says which header is which property; it is RabbitMQ's. All other headers become entries of the message's
 `headers`, as text; what belongs to the frame and not to the message (content-length, receipt, transaction) does not.
 Of the entries of a message from elsewhere, texts, numbers and truth values become headers; tables, arrays and the like
-have no text form.
+have no text form. A reply-to that is a topic is said in REPLY_TO_TOPIC as well, for those who know no destinations,
+and read from there.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from collections.abc import Iterable, Mapping
 
 from menura.core.arguments import check_expiration
 from menura.core.fields import Value
-from menura.core.properties import Properties
-from menura.protocols.stomp.destinations import reply_destination
+from menura.core.properties import REPLY_TO_TOPIC, Properties
+from menura.protocols.stomp.destinations import TOPIC_EXCHANGE, format_destination, reply_destination, reply_topic
 from menura.protocols.stomp.errors import StompError
 from menura.protocols.stomp.frames import Dialect, number, truth
 
@@ -46,6 +47,9 @@ def to_properties(headers: Mapping[str, str]) -> Properties:
     if expiration is not None:
         check_expiration(expiration)
     entries: dict[str, Value] = {name: value for name, value in headers.items() if name not in _NOT_ENTRIES}
+    topic = reply_topic(headers["reply-to"]) if "reply-to" in headers else None
+    if topic is not None:
+        entries[REPLY_TO_TOPIC] = topic
     return Properties(
         content_type=headers.get("content-type"),
         content_encoding=headers.get("content-encoding"),
@@ -69,13 +73,17 @@ def from_properties(properties: Properties) -> Iterable[tuple[str, str]]:
         text = getattr(properties, name)
         if text is not None:
             yield header, reply_destination(text) if header == "reply-to" else text
+    entries = properties.headers or {}
+    topic = entries.get(REPLY_TO_TOPIC)
+    if properties.reply_to is None and isinstance(topic, str):
+        yield "reply-to", format_destination(TOPIC_EXCHANGE, topic)
     if properties.delivery_mode == PERSISTENT:
         yield "persistent", "true"
     for header, (name, _) in NUMBERS.items():
         value = getattr(properties, name)
         if value is not None:
             yield header, str(value)
-    for header, entry in (properties.headers or {}).items():
+    for header, entry in entries.items():
         if header not in _OF_THE_DELIVERY:
             shown = _shown(entry)
             if header and shown is not None:

@@ -33,7 +33,9 @@ _LENGTH, _RECEIPT = b"content-length:", b"receipt:"
 class Target:
     """Where a SEND goes and with which properties, permitted as of `version` of the users' rights."""
 
-    __slots__ = ("_exchange", "_queue", "_session", "_version", "block", "persistent", "route", "transaction")
+    __slots__ = (
+        "_exchange", "_queue", "_session", "_version", "block", "expiration_ms", "persistent", "route", "transaction",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -47,6 +49,7 @@ class Target:
         self.route = Route(exchange.name, key)
         self.block = properties.encode()
         self.persistent = properties.delivery_mode == PERSISTENT
+        self.expiration_ms = None if properties.expiration is None else int(properties.expiration)
         self.transaction = transaction
         self._session = session
         self._exchange = exchange
@@ -181,16 +184,18 @@ def _writable(session: Session, name: str, key: str) -> Exchange:
 
 def publish(session: Session, target: Target, contents: list[bytes], size_bytes: int, longest_bytes: int) -> None:
     """Hand messages that came one after another to the core."""
-    run = Run(target.route, contents, size_bytes, longest_bytes, target.persistent)
+    deadline_ms = 0
+    if target.expiration_ms is not None:
+        deadline_ms = session.node.agenda.wall_ms + target.expiration_ms
+    run = Run(target.route, contents, size_bytes, longest_bytes, target.persistent, deadline_ms=deadline_ms)
     keeper = session.node.keeper if run.persistent else None
     before = keeper.appended if keeper is not None else 0
     session.vhost.publish(run.route, run)
-    if keeper is not None and keeper.appended != before:
+    session.vhost.refused = 0
+    kept = keeper is not None and keeper.appended != before
+    if kept:
         session.receipts.uncertain()
-        if keeper.behind:
-            session.slow()
-    if session.node.alarms.blocked:
-        session.published()
+    session.throttle.published(kept)
 
 
 def take(session: Session, target: Target, contents: list[bytes], receipts: Sequence[str]) -> None:

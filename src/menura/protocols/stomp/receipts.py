@@ -6,61 +6,30 @@ be on the disk, the receipt waits; everything else that is said meanwhile (messa
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from menura.protocols.stomp.frames import Dialect
 
 if TYPE_CHECKING:
-    from menura.core.keeping import Keeper, Promise
+    from menura.core.output import Output
 
 
 class Receipts:
-    """What one connection is still owed. `send` takes frames that may go out now."""
+    """What one connection is owed goes to its `output`."""
 
-    __slots__ = ("_asked", "_uncertain", "_waiting", "dialect", "keeper", "send")
+    __slots__ = ("_output", "_uncertain", "dialect")
 
-    def __init__(self, keeper: Keeper | None, dialect: Dialect, send: Callable[[bytes], None]) -> None:
-        self.keeper = keeper
+    def __init__(self, dialect: Dialect, output: Output) -> None:
         self.dialect = dialect
-        self.send = send
-        self._uncertain = False  # something was done since the last promise that has to be durable
-        self._asked: list[bytes] = []  # wait for a promise yet to be taken
-        self._waiting: deque[tuple[Promise, bytes]] = deque()
-
-    def __bool__(self) -> bool:
-        """Whether some are waiting."""
-        return bool(self._asked or self._waiting)
+        self._output = output
+        self._uncertain = False  # something was done since the last receipt that has to be durable
 
     def uncertain(self) -> None:
         """Something was done that has to be durable before a receipt may cover it."""
-        self._uncertain = self.keeper is not None
+        self._uncertain = True
 
     def give(self, id: str) -> None:
         """The frame that asked for this receipt has been dealt with."""
         frame = b"RECEIPT\nreceipt-id:%b\n\n\x00\n" % self.dialect.escape(id).encode()
-        if self._uncertain or self:
-            self._asked.append(frame)
-        else:
-            self.send(frame)
-
-    def settle(self) -> None:
-        """Send those that have become due."""
-        keeper = self.keeper
-        if keeper is None:
-            return
-        if self._asked:
-            # One promise for all that was asked for since the last write.
-            self._uncertain = False
-            self._waiting.append((keeper.promise(), b"".join(self._asked)))
-            self._asked.clear()
-        elif self._uncertain and keeper.fulfilled(keeper.promise()):
-            self._uncertain = False
-        while self._waiting and keeper.fulfilled(self._waiting[0][0]):
-            self.send(self._waiting.popleft()[1])
-
-    def forget(self) -> None:
-        """They will never be given."""
-        self._asked.clear()
-        self._waiting.clear()
+        self._output.vouch(frame, certain=not self._uncertain)
+        self._uncertain = False

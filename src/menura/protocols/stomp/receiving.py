@@ -92,7 +92,7 @@ def receive_frames(session: Session, data: bytes) -> int:
         if position == end:
             unread.expect(0)
             return end
-        if not session.writable and session.output_bytes:
+        if not session.writable and session.output.size_bytes:
             # It asks faster than it can be answered: leave the rest for when this has been written.
             session.stalled = True
             return position

@@ -7,12 +7,13 @@ still to come, and then the socket is closed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from menura.core.access import Access
-from menura.core.node import Node
-from menura.core.peers import Peer
+from menura.core.output import Output
+from menura.core.peers import Surroundings
+from menura.core.presence import Connected
+from menura.core.throttle import Throttle
 from menura.protocols.stomp.commands import COMMANDS
 from menura.protocols.stomp.errors import REASONS, StompError, translate
 from menura.protocols.stomp.frames import CONNECTING, VERSIONS, Dialect, Frame, encode_frame, shown
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from menura.core.vhost import VHost
     from menura.protocols.stomp.publishing import Head, Target
 
-Log = Callable[[str, str], None]
-"""(level, line) -> None. Levels: info, warning, error, and defect, from inside the handling of an exception of ours."""
-
 
 class Session:
     """A client's connection; implements the transport's port (`net.port.Session`)."""
@@ -40,24 +38,22 @@ class Session:
 
     def __init__(
         self,
-        node: Node,
-        peer: Peer,
-        log: Log,
-        wake: Callable[[], None],
+        around: Surroundings,
         limits: StompLimits | None = None,
-        now: float = 0.0,
         identity: Identity | None = None,
     ) -> None:
+        node, peer, now = around.node, around.peer, around.now
         self.node = node
         self.peer = peer
-        self.log = log
-        self.wake = wake
+        self._log = around.log
+        self.wake = around.wake
         self.limits = limits or StompLimits()
         self.identity = identity or Identity()
         self.name = peer.address
         self.opened = False
         self.id = ""
         self.user = ""
+        self.here: Connected | None = None
         self.dialect: Dialect = CONNECTING
         self.subscriptions: Subscriptions = Subscriptions(self)
         self.transactions: Transactions = Transactions(self)
@@ -70,21 +66,24 @@ class Session:
         self.targets: dict[bytes, Target] = {}
 
         # Output. `blocks` has the header lines of blocks of properties.
-        self.out: list[bytes] = []
-        self.output_bytes = 0
+        self.output = output = Output(node.keeper, around.wake)
+        self.send = output.send
+        self.throttle = Throttle(node, output, self.log)
         self.congested = False
         self.blocks: dict[bytes, bytes] = {}
-        self.receipts = Receipts(node.keeper, self.dialect, self.send)
+        self.receipts = Receipts(self.dialect, output)
         self.farewell = b""
 
         self.closing = False  # close the socket once everything is said
-        self.blocked = False  # a publisher while something is short
         self.stalled = False  # what it asked for has to be written before more is read
-        self.slowed = False  # a publisher while the disk is behind
         self.now = now
         self.deadline: float | None = now + self.limits.handshake_seconds_max
         self.send_seconds = self.receive_seconds = 0
         self.last_received = self.last_sent = now
+
+    def log(self, level: str, line: str) -> None:
+        """Levels: info, warning, error, and defect, from inside the handling of an exception of ours."""
+        self._log(level, f"{self.name}: {line}")
 
     # -- input -----------------------------------------------------------------------------------------------
 
@@ -97,7 +96,7 @@ class Session:
             self._receive(data)
         except Exception as defect:
             # A defect of ours must not take other connections with it, nor leave this one without an answer.
-            self.log("defect", f"{self.name}: {type(defect).__name__}: {defect}")
+            self.log("defect", f"{type(defect).__name__}: {defect}")
             self._give_up()
 
     def _receive(self, data: bytes) -> None:
@@ -153,6 +152,15 @@ class Session:
         self.receipts.dialect = self.dialect
         self.id = self.node.unique_name("session-")
         self.name = f"{self.peer.address} ({self.user}@{self.vhost.name})"
+        self.here = Connected(
+            f"STOMP {self.dialect.version}",
+            self.peer,
+            self.user,
+            self.vhost.name,
+            since_ms=self.node.agenda.wall_ms,
+            subscriptions=lambda: len(self.subscriptions),
+        )
+        self.node.presence.arrive(self.here)
         self.opened = True
         self.deadline = None
         headers = (
@@ -162,14 +170,14 @@ class Session:
             ("heart-beat", f"{self.send_seconds * 1000},{self.receive_seconds * 1000}"),
         )
         self.send(encode_frame("CONNECTED", headers, b"", CONNECTING))
-        self.log("info", f"{self.name}: opened, STOMP {self.dialect.version}")
+        self.log("info", f"opened, STOMP {self.dialect.version}")
 
     def disconnect(self) -> None:
         """The client says goodbye."""
         self.shut()
         self.closing = True
         self.wake()
-        self.log("info", f"{self.name}: closed by the client")
+        self.log("info", "closed by the client")
 
     def forget_sends(self) -> None:
         """What SEND frames mean has to be found out anew."""
@@ -181,48 +189,34 @@ class Session:
 
     # -- output ----------------------------------------------------------------------------------------------
 
-    def send(self, data: bytes) -> None:
-        if not self.out:
-            self.wake()
-        self.out.append(data)
-        self.output_bytes += len(data)
-
     @property
     def reading(self) -> bool:
         """Whether the transport should read from the socket."""
-        return not (self.blocked or self.stalled or self.slowed)
+        if self.output.backed_up(self.limits.output_bytes_max):
+            return False
+        return not (self.throttle.blocked or self.throttle.slowed or self.stalled)
 
     @property
     def finished(self) -> bool:
         """Whether the socket should be closed, as nothing more will be said."""
-        return self.closing and not self.receipts and not self.farewell
+        return self.closing and not self.output.waiting and not self.farewell
 
     @property
     def writable(self) -> bool:
         """Whether subscriptions of this connection may be served."""
-        return self.output_bytes < self.limits.output_bytes_max and not self.congested
+        return self.output.size_bytes < self.limits.output_bytes_max and not self.congested
 
     def flush(self) -> bytes:
         """Everything there is to write now; receipts that have become due come behind what is due already."""
-        keeper = self.node.keeper
-        if keeper is not None:
-            self.slowed = self.slowed and keeper.behind
-            self.receipts.settle()
-            if self.receipts or self.slowed:
-                keeper.wait(self)
-        if self.farewell and not self.receipts:
-            self.out.append(self.farewell)
+        if self.throttle.slowed:
+            self.throttle.look()
+        data = self.output.take()
+        if self.farewell and not self.output.waiting:
+            data += self.farewell
             self.farewell = b""
-        data = b"".join(self.out)
-        self.out.clear()
-        self.output_bytes = 0
         if data:
             self.last_sent = self.now
         return data
-
-    def slow(self) -> None:
-        """Read no more until the disk has caught up."""
-        self.slowed = True
 
     def resume(self) -> None:
         """The peer has caught up: go on with what it has sent, and serve its subscriptions again."""
@@ -235,19 +229,11 @@ class Session:
 
     # -- flow control ----------------------------------------------------------------------------------------
 
-    def published(self) -> None:
-        """Called with every run published: while something is short, stop reading from this publisher."""
-        if not self.blocked:
-            self.blocked = True
-            self.log("warning", f"{self.name}: publisher blocked: {self.node.alarms.reason}")
-
     def unblock(self) -> None:
         """Nothing is short any more."""
-        if self.blocked:
-            self.blocked = False
+        if self.throttle.blocked:
             self.last_received = self.now
-            self.wake()
-            self.log("info", f"{self.name}: publisher unblocked")
+            self.throttle.unblock()
 
     # -- time ------------------------------------------------------------------------------------------------
 
@@ -257,19 +243,19 @@ class Session:
         if self.closing:
             return
         if self.deadline is not None and now >= self.deadline:
-            self.log("warning", f"{self.name}: closed: no CONNECT within the time allowed")
+            self.log("warning", "closed: no CONNECT within the time allowed")
             self.hang_up()
         elif self.receive_seconds and now - self.last_received > 2 * self.receive_seconds and self.reading:
-            self.log("warning", f"{self.name}: closed: no heart-beat for {2 * self.receive_seconds} s")
+            self.log("warning", f"closed: no heart-beat for {2 * self.receive_seconds} s")
             self.hang_up()
-        elif self.send_seconds and now - self.last_sent >= self.send_seconds / 2 and not self.out:
+        elif self.send_seconds and now - self.last_sent >= self.send_seconds / 2 and not self.output.pieces:
             self.send(b"\n")
 
     # -- endings ---------------------------------------------------------------------------------------------
 
     def fail(self, error: StompError) -> None:
         """Tell the peer what went wrong, and close the connection."""
-        self.log("error", f"{self.name}: closed: {error}")
+        self.log("error", f"closed: {error}")
         headers = [
             ("message", error.message),
             ("content-type", "text/plain"),
@@ -287,23 +273,20 @@ class Session:
         try:
             self.fail(StompError("Processing error", "Processing error"))
         except Exception as defect:
-            self.log("defect", f"{self.name}: {type(defect).__name__}: {defect}")
+            self.log("defect", f"{type(defect).__name__}: {defect}")
             self.hang_up()
 
     def hang_up(self) -> None:
         """Close the socket without another word."""
         self.shut()
-        self.out.clear()
-        self.output_bytes = 0
-        self.receipts.forget()
+        self.output.clear()
         self.farewell = b""
         self.closing = True
         self.wake()
 
     def abandon(self) -> None:
         """The disk has failed: nothing that is not certain will ever be."""
-        self.receipts.settle()
-        self.receipts.forget()
+        self.output.forget_uncertain()
         if not self.opened:
             self.hang_up()
         elif not self.closing:
@@ -319,12 +302,12 @@ class Session:
     def lost(self) -> None:
         """The socket is gone."""
         if not self.closing and self.opened:
-            self.log("warning", f"{self.name}: client unexpectedly closed the connection")
+            self.log("warning", "client unexpectedly closed the connection")
         self.hang_up()
 
     def shut(self) -> None:
         """End what belongs to this connection: transactions, subscriptions, and queues of its own."""
-        self.blocked = False
+        self.throttle.release()
         self.unread.clear()
         self._weigh_unread()
         self.forget_sends()
@@ -334,5 +317,7 @@ class Session:
         for queue in list(self.exclusive):
             queue.vhost.remove_queue(queue)
         self.exclusive.clear()
+        if self.here is not None:
+            self.node.presence.leave(self.here)
         if self.opened:
             self.vhost.dispatch()

@@ -57,9 +57,11 @@ class Deliveries:
         """The client is done with these (None), or does not want them: back to their queues (True), or dropped."""
         for span in spans:
             if requeue:
-                span.queue.requeue(span.position, span.run)
-            else:
+                span.queue.requeue(span.position, span.run, failed=True)
+            elif requeue is None:
                 span.queue.settle(span.position, span.run)
+            else:
+                span.queue.reject(span.position, span.run)
             if span.consumer is not None:
                 span.consumer.settled(len(span.run.contents))
 

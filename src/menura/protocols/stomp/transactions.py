@@ -69,7 +69,7 @@ class Transactions:
         """Keep messages, and the receipts asked for them, until the end of the transaction."""
         assert target.transaction is not None
         transaction = self._extended(target.transaction, len(contents))
-        size_bytes = sum(map(len, contents))
+        size_bytes = sum(map(len, contents)) + sum(map(len, receipts))
         transaction.size_bytes += size_bytes
         self._session.node.memory.hold(size_bytes)
         transaction.receipts += receipts
@@ -77,8 +77,7 @@ class Transactions:
             transaction.sent[-1][1].extend(contents)
         else:
             transaction.sent.append((target, contents))
-        if self._session.node.alarms.blocked:
-            self._session.published()
+        self._session.throttle.published(kept=False)
 
     def settle(self, name: str, deliveries: Deliveries, spans: list[Span], requeue: bool | None) -> None:
         """Keep what an ACK (`requeue` None) or NACK said until the end of the transaction."""
@@ -103,8 +102,7 @@ class Transactions:
                 self._release(deliveries)
         if transaction.sent or transaction.settled:
             session.receipts.uncertain()
-        if keeper is not None and keeper.behind:
-            session.slow()
+        session.throttle.published()
         for receipt in transaction.receipts:
             session.receipts.give(receipt)
 

@@ -13,12 +13,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from debian import install_missing
 from environments import ROOT, find_pythons, prepare, version_of
 
 SMOKE = Path("tests/clients/test_pika_blocking.py")
 
 
 def main(arguments: list[str]) -> int:
+    install_missing()
     whole = prepare(ROOT / ".venv", None, "test")
     if arguments:
         return _pytest(whole, arguments)

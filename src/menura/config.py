@@ -13,13 +13,14 @@ IN_MEMORY = ":memory:"
 class Config:
     """What can be chosen. Units are in the names.
 
-    `listen` are URLs as `net.listener` reads them. `memory_bytes_max` is the watermark above which publishers
-    are blocked, measured over queued and unacknowledged messages. `data` is the data directory; without `sync` nothing
-    waits for the disk, and a crash of the machine may take confirmed messages with it. Publishers are blocked
-    as well while the directory's disk has less than `disk_free_bytes_min` left.
+    `listen` are URLs as `net.listener` reads them; a scheme alone is its standard port of 127.0.0.1.
+    `memory_bytes_max` is the watermark above which publishers are blocked, measured over queued and unacknowledged
+    messages. `data` is the data directory; without `sync` nothing waits for the disk, and a crash of the machine may
+    take confirmed messages with it. Publishers are blocked as well while the directory's disk has less than
+    `disk_free_bytes_min` left.
     """
 
-    listen: tuple[str, ...] = ("amqp://127.0.0.1:5672", "mqtt://127.0.0.1:1883", "stomp://127.0.0.1:61613")
+    listen: tuple[str, ...] = ("amqp://", "mqtt://", "mqtt+ws://", "stomp://", "stomp+ws://")
     data: str = IN_MEMORY
     sync: bool = True
     disk_free_bytes_min: int = 256 * 1024 * 1024

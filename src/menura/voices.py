@@ -1,44 +1,24 @@
 """The protocols the broker speaks: the schemes of their addresses, and how a session of each is made.
 
-A protocol's code is loaded when somebody connects to a listener of its own.
+A protocol's code is loaded when somebody connects to a listener of its own. A scheme with a plus sign is a protocol
+inside a WebSocket, plain (`ws`) or over TLS (`wss`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from menura.config import Config
 from menura.core.node import Node
-from menura.core.peers import Peer
-from menura.net.port import Session
-
-STANDARD_PORTS = {"amqp": 5672, "amqps": 5671, "mqtt": 1883, "mqtts": 8883, "stomp": 61613, "stomps": 61614}
-TLS_SCHEMES = frozenset(("amqps", "mqtts", "stomps"))
+from menura.core.peers import Surroundings
+from menura.net.port import Session, WebSocketRules
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a session of any protocol is given."""
-
-    node: Node
-    peer: Peer
-    log: Callable[[str, str], None]
-    wake: Callable[[], None]
-    config: Config
-    now: float
-
-
-def session(scheme: str, around: Surroundings) -> Session:
-    """A session for a connection to a listener of this scheme."""
-    return _MAKERS[scheme](around)
-
-
-def _amqp(around: Surroundings) -> Session:
+def _amqp(around: Surroundings, config: Config) -> Session:
     from menura.protocols.amqp.limits import AmqpLimits, Identity
     from menura.protocols.amqp.session import Session as AmqpSession
 
-    config = around.config
     limits = AmqpLimits(
         channels_max=config.channels_max,
         frame_bytes_max=config.frame_bytes_max,
@@ -46,15 +26,14 @@ def _amqp(around: Surroundings) -> Session:
         message_bytes_max=config.message_bytes_max,
     )
     identity = Identity(product=config.product, version=config.product_version, anonymous=config.allow_anonymous)
-    return AmqpSession(around.node, around.peer, around.log, around.wake, limits, identity, around.now)
+    return AmqpSession(around, limits, identity)
 
 
-def _mqtt(around: Surroundings) -> Session:
+def _mqtt(around: Surroundings, config: Config) -> Session:
     from menura.protocols.mqtt.limits import MqttLimits
     from menura.protocols.mqtt.session import Session as MqttSession
 
-    limits = MqttLimits(packet_bytes_max=around.config.message_bytes_max)
-    return MqttSession(around.node, around.peer, around.log, around.wake, limits, around.now)
+    return MqttSession(around, MqttLimits(packet_bytes_max=config.message_bytes_max))
 
 
 def take_up(node: Node) -> None:
@@ -66,20 +45,44 @@ def take_up(node: Node) -> None:
             clients_of(node, vhost)
 
 
-def _stomp(around: Surroundings) -> Session:
+def _stomp(around: Surroundings, config: Config) -> Session:
     from menura.protocols.stomp.limits import Identity, StompLimits
     from menura.protocols.stomp.session import Session as StompSession
 
-    config = around.config
     identity = Identity(server=f"{config.product}/{config.product_version}", anonymous=config.allow_anonymous)
-    return StompSession(around.node, around.peer, around.log, around.wake, StompLimits(), around.now, identity)
+    return StompSession(around, StompLimits(), identity)
 
 
-_MAKERS: dict[str, Callable[[Surroundings], Session]] = {
-    "amqp": _amqp,
-    "amqps": _amqp,
-    "mqtt": _mqtt,
-    "mqtts": _mqtt,
-    "stomp": _stomp,
-    "stomps": _stomp,
+class Voice(NamedTuple):
+    """What a scheme stands for. `rules`: inside a WebSocket, in this way."""
+
+    port: int
+    session: Callable[[Surroundings, Config], Session]
+    tls: bool = False
+    rules: Callable[[], WebSocketRules] | None = None
+
+
+def _mqtt_rules() -> WebSocketRules:
+    # MQTT 3.1.1 and 5.0, section 6; the other name is what clients of 3.1 say.
+    return WebSocketRules(("mqtt", "mqttv3.1"), required=True)
+
+
+def _stomp_rules() -> WebSocketRules:
+    from menura.protocols.stomp.cutting import cut
+
+    return WebSocketRules(("v12.stomp", "v11.stomp", "v10.stomp"), required=False, cut=cut)
+
+
+VOICES = {
+    "amqp": Voice(5672, _amqp),
+    "amqps": Voice(5671, _amqp, tls=True),
+    "mqtt": Voice(1883, _mqtt),
+    "mqtts": Voice(8883, _mqtt, tls=True),
+    "mqtt+ws": Voice(15675, _mqtt, rules=_mqtt_rules),
+    "mqtt+wss": Voice(15676, _mqtt, tls=True, rules=_mqtt_rules),
+    "stomp": Voice(61613, _stomp),
+    "stomps": Voice(61614, _stomp, tls=True),
+    "stomp+ws": Voice(15674, _stomp, rules=_stomp_rules),
+    "stomp+wss": Voice(15673, _stomp, tls=True, rules=_stomp_rules),
 }
+STANDARD_PORTS = {scheme: voice.port for scheme, voice in VOICES.items()}

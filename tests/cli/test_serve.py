@@ -31,6 +31,13 @@ def test_the_first_screen_says_what_runs_where_and_ends_with_ready(start: Start)
     assert "\x1b" not in text, "no colours where nobody looks"
 
 
+def test_the_first_screen_says_what_clients_of_a_websocket_connect_to(start: Start) -> None:
+    text = "\n".join(start("--listen", "mqtt+ws://127.0.0.1:0/a/place").screen())
+    found = re.search(r"✓ mqtt\+ws://(127\.0\.0\.1:\d+/a/place)  for clients: ws://(\S+)$", text, re.MULTILINE)
+    assert found is not None, text
+    assert found[1] == found[2]
+
+
 def test_it_serves(start: Start) -> None:
     with Peer(start("--listen", LOCAL).port()) as peer:
         peer.connect().call(Queue.Declare(0, "q"))

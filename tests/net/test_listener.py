@@ -6,7 +6,7 @@ import pytest
 
 from menura.net.listener import Address, ListenError
 
-PORTS = {"amqp": 5672, "amqps": 5671}
+PORTS = {"amqp": 5672, "amqps": 5671, "mqtt+ws": 15675, "mqtt+wss": 15676}
 
 
 @pytest.mark.parametrize(
@@ -46,9 +46,26 @@ def test_a_url_that_cannot_be_is_refused_with_its_name(url: str) -> None:
     assert url in str(refused.value)
 
 
-def test_tls_needs_a_certificate() -> None:
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("mqtt+ws://127.0.0.1:80/a/place", (80, "/a/place")),
+        ("mqtt+ws://127.0.0.1/mqtt/", (15675, "/mqtt")),
+        ("mqtt+ws:", (15675, "/ws")),
+        ("mqtt+ws://[::1]:0/", (0, "/ws")),
+        ("mqtt+wss://0.0.0.0?cert=a", (15676, "/ws")),
+        ("amqp://127.0.0.1/lyre", (5672, "")),
+    ],
+)
+def test_the_url_of_a_websocket_has_a_path(url: str, expected: tuple[int, str]) -> None:
+    address = Address.parse(url, PORTS)
+    assert (address.port, address.path) == expected
+
+
+@pytest.mark.parametrize("scheme", ["amqps", "mqtt+wss"])
+def test_tls_needs_a_certificate(scheme: str) -> None:
     with pytest.raises(ListenError, match="needs a certificate"):
-        Address.parse("amqps://127.0.0.1", PORTS).context()
+        Address.parse(f"{scheme}://127.0.0.1", PORTS).context()
 
 
 def test_a_certificate_that_is_not_there_is_named() -> None:

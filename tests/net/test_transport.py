@@ -116,7 +116,7 @@ def test_a_consumer_that_never_reads_costs_little_and_disturbs_nobody(broker: Br
                     publisher.send(octets)
                     while publisher.expect("Basic.Ack").delivery_tag % 20:
                         pass
-                    most = max(most, carrier.transport.get_write_buffer_size() + carrier.session.output_bytes)  # type: ignore[attr-defined]
+                    most = max(most, carrier.transport.get_write_buffer_size() + carrier.session.output.size_bytes)  # type: ignore[attr-defined]
                     publisher.call(Basic.Qos())
 
         publisher = threading.Thread(target=publish_all)
@@ -225,3 +225,33 @@ def test_heartbeats_come_in_time_and_silence_is_noticed(broker: Broker) -> None:
         while octets := silent.read():
             assert octets == HEARTBEAT * (len(octets) // 8)
         assert alive.call(Queue.Declare(0, "q")).queue == "q"
+
+
+# -- the end -------------------------------------------------------------------------------------------------
+
+
+def test_a_client_that_writes_on_behind_its_goodbye_hears_the_answer(broker: Broker) -> None:
+    """Some clients close on channel 0 while other channels still have much to say."""
+    with Peer(broker.amqp_port) as peer:
+        peer.connect()
+        peer.send(method(Connection.Close(200, "", 0, 0), 0) + publish("", b"m" * 1000) * 8000)
+        peer.expect("Connection.CloseOk")
+        assert peer.socket.recv(1) == b""
+        peer.send(HEARTBEAT)
+    eventually(lambda: not broker._tick._lingering, "the socket closed")
+
+
+def test_a_client_that_does_not_hang_up_is_cut_off(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("menura.net.transport.LINGER_SECONDS", 0.5)
+    with Peer(broker.amqp_port) as peer:
+        peer.connect().call(Connection.Close(200, "", 0, 0), 0)
+        eventually(lambda: not broker._tick.connections and not broker._tick._lingering, "the socket closed")
+
+
+def test_a_broker_stops_at_once_while_a_client_does_not_hang_up() -> None:
+    with ExitStack() as stack:
+        with Broker() as broker:
+            peer = stack.enter_context(Peer(broker.amqp_port))
+            peer.connect().call(Connection.Close(200, "", 0, 0), 0)
+            start = time.monotonic()
+        assert time.monotonic() - start < 2

@@ -1,4 +1,4 @@
-"""`menura bench`: one scenario against any AMQP broker."""
+"""`menura bench`: one scenario against any broker of AMQP, MQTT or STOMP."""
 
 import json
 from tempfile import gettempdir
@@ -15,7 +15,7 @@ from menura.bench.screen import result_table, scenario_table
 @click.command()
 @click.argument("scenario", required=False, type=click.Choice(list(load.SCENARIOS)), metavar="SCENARIO")
 @click.option("--list", "listing", is_flag=True, help="Show the scenarios.")
-@click.option("--url", help="The broker's address [default: amqp://guest:guest@127.0.0.1:5672/].")
+@click.option("--url", help="The broker's address [default: guest's, on 127.0.0.1 and the protocol's port].")
 @click.option("--seconds", type=click.FloatRange(min=0.01), help="Length of the measured stretch.")
 @click.option("--warmup", "warmup_seconds", type=click.FloatRange(min=0), help="Seconds before it.")
 @click.option("--size", "body_bytes", type=click.IntRange(min=11), help="Bytes of a message's body.")
@@ -28,10 +28,11 @@ from menura.bench.screen import result_table, scenario_table
 @click.option("--broker-pid", type=int, help="The broker's process, if it can't be found by its port.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def bench(scenario: str | None, listing: bool, as_json: bool, **options: Any) -> None:
-    """Measure SCENARIO against any AMQP 0-9-1 broker; see --list.
+    """Measure SCENARIO against any broker; see --list.
 
-    The load runs in processes of its own and sends frames encoded ahead. Queues have fresh names and are
-    deleted afterwards.
+    Scenarios that begin with mqtt- or stomp- speak MQTT or STOMP, redis- ones are for redis-server, all others speak
+    AMQP 0-9-1. The load runs in processes of its own and sends frames encoded ahead. Queues and topics have fresh
+    names, and what was made is deleted afterwards.
     """
     console = Console()
     if listing or scenario is None:

@@ -148,9 +148,9 @@ def _first_screen(broker: Broker, seconds: float) -> None:
     from menura.version import __version__
 
     click.echo(click.style(f"Menura {__version__}", bold=True))
-    rows = [(f"✓ {listener.url}", "") for listener in broker.listeners]
-    for left, right in rows:
-        click.echo(f"  {left}  {right}".rstrip())
+    for listener in broker.listeners:
+        for_clients = listener.websocket_url and f"  for clients: {listener.websocket_url}"
+        click.echo(f"  ✓ {listener.url}{for_clients}")
     for listener in broker.listeners:
         if listener.address.host not in (LOOPBACK, "localhost", "::1"):
             click.secho(

@@ -2,7 +2,8 @@
 
 `amqps://0.0.0.0:5671?cert=server.pem&key=server.key&ca=clients.pem&verify=required` asks clients for a
 certificate; without
-`ca` none is asked for, with it `verify` may be `optional` (default) or `required`. Port 0 takes a free one.
+`ca` none is asked for, with it `verify` may be `optional` (default) or `required`. Port 0 takes a free one. The path is
+that of a WebSocket; a scheme that has none ignores it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from menura.net.tls import TlsProtocol
 from menura.net.transport import Connection, Tick
 
 BACKLOG = 4096
+WEBSOCKET_PATH = "/ws"
 _TLS_KEYS = frozenset(("cert", "key", "ca", "verify"))
 
 
@@ -34,6 +36,7 @@ class Address:
     host: str
     port: int
     tls: tuple[tuple[str, str], ...] = ()
+    path: str = ""
 
     @classmethod
     def parse(cls, url: str, ports: dict[str, int]) -> Address:
@@ -55,7 +58,8 @@ class Address:
             raise ListenError(f"--listen {url}: verify is optional or required")
         if "verify" in tls and "ca" not in tls:
             raise ListenError(f"--listen {url}: verify needs a ca to verify with: add &ca=FILE")
-        return cls(parts.scheme, parts.hostname or "127.0.0.1", port, tuple(sorted(tls.items())))
+        path = (parts.path.rstrip("/") or WEBSOCKET_PATH) if "+" in parts.scheme else ""
+        return cls(parts.scheme, parts.hostname or "127.0.0.1", port, tuple(sorted(tls.items())), path)
 
     def context(self) -> ssl.SSLContext:
         """The TLS context the settings ask for."""
@@ -84,9 +88,20 @@ class Listener:
     server: asyncio.Server
 
     @property
-    def url(self) -> str:
+    def place(self) -> str:
+        """Host, port, and the path if it has one."""
         host = f"[{self.address.host}]" if ":" in self.address.host else self.address.host
-        return f"{self.address.scheme}://{host}:{self.port}"
+        return f"{host}:{self.port}{self.address.path}"
+
+    @property
+    def url(self) -> str:
+        return f"{self.address.scheme}://{self.place}"
+
+    @property
+    def websocket_url(self) -> str:
+        """What the client of a WebSocket calls it; empty for others."""
+        scheme = self.address.scheme.partition("+")[2]
+        return f"{scheme}://{self.place}" if scheme else ""
 
 
 async def listen(address: Address, tls: bool, tick: Tick, make: Callable[[Connection], Session]) -> Listener:

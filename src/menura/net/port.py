@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -47,3 +49,15 @@ class Session(Protocol):
 
     def lost(self) -> None:
         """The socket is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketRules:
+    """How a protocol travels in a WebSocket."""
+
+    subprotocols: tuple[str, ...]
+    """Those it is known by, the best one first."""
+    required: bool
+    """Whether a client must offer one of them."""
+    cut: Callable[[bytes], Iterable[bytes]] | None = None
+    """For a protocol that takes and gives text messages: a session's output in pieces, each a message of its own."""

@@ -6,6 +6,9 @@ after all reads of the turn; only the first read of a turn, often the only one, 
 Backpressure both ways: a peer that does not read makes its session congested, which stops its deliveries, and is itself
 not read from once too much waits for it; a session that is not `reading` has its socket left alone, so that the peer's
 own writes block.
+
+The end of a connection is said, and then waited for: a socket that is closed while the peer still writes is reset, and
+its last words may be lost with that. What comes meanwhile is not heard.
 """
 
 from __future__ import annotations
@@ -28,7 +31,8 @@ class Tick:
     """The end of each turn of the loop, and the clock for all connections.
 
     `at_end` is called before the writing: the place for the journal to start a sync; `on_clock` every
-    `CLOCK_SECONDS` with the loop's time. `deserted` is set while there is no connection.
+    `CLOCK_SECONDS` with the loop's time. `deserted` is set while there is no connection, but for those that linger: all
+    has been said, and the peer has not hung up yet.
     """
 
     def __init__(
@@ -37,6 +41,7 @@ class Tick:
         self.loop = loop
         self._on_clock = on_clock
         self.connections: set[Connection] = set()
+        self._lingering: set[Connection] = set()
         self.handshakes: set[asyncio.Transport] = set()
         self.deserted = asyncio.Event()
         self.deserted.set()
@@ -48,12 +53,19 @@ class Tick:
 
     def stop(self) -> None:
         self._timer.cancel()
+        for connection in list(self._lingering):
+            connection.transport.abort()
 
     def add(self, connection: Connection) -> None:
         self.connections.add(connection)
         self.deserted.clear()
 
+    def linger(self, connection: Connection) -> None:
+        self.remove(connection)
+        self._lingering.add(connection)
+
     def remove(self, connection: Connection) -> None:
+        self._lingering.discard(connection)
         self.connections.discard(connection)
         if not self.connections:
             self.deserted.set()
@@ -91,7 +103,7 @@ class Tick:
     def _clock(self) -> None:
         self._timer = self.loop.call_later(CLOCK_SECONDS, self._clock)
         now = self.loop.time()
-        for connection in list(self.connections):
+        for connection in [*self.connections, *self._lingering]:
             connection.look(now)
         self._on_clock(now)
 
@@ -123,6 +135,8 @@ class Connection(asyncio.Protocol):
             self._tick.mark(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._abort_at is not None:
+            return
         # What a session says in answer is written at once; what it says because of others waits for the tick.
         self._receiving = True
         try:
@@ -142,14 +156,17 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._tick.remove(self)
-        self.session.lost()
+        if self._abort_at is None:
+            self.session.lost()
 
     def look(self, now: float) -> None:
-        """Let the session look at the clock; cut off a peer that does not take its last words."""
+        """Let the session look at the clock; cut off a peer that does not take its last words, or does not hang up."""
         if self._abort_at is None:
             self.session.tick(now)
         elif now >= self._abort_at:
             self.transport.abort()
+        else:
+            self._linger()
 
     def write(self) -> None:
         """Write what there is and follow the session's wishes about reading and closing. Never raises."""
@@ -158,6 +175,21 @@ class Connection(asyncio.Protocol):
         except Exception:
             _log.exception("connection dropped: defect in the broker")
             self.transport.abort()
+
+    def _hang_up(self) -> None:
+        self._abort_at = self._tick.loop.time() + LINGER_SECONDS
+        self.session.lost()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+            if not self._reading:
+                self.transport.resume_reading()
+            self._linger()
+        else:  # TLS has no end of one side
+            self.transport.close()
+
+    def _linger(self) -> None:
+        if not self.transport.is_closing() and not self.transport.get_write_buffer_size():
+            self._tick.linger(self)
 
     def _write(self) -> None:
         if self._abort_at is not None or self.transport.is_closing():
@@ -168,8 +200,7 @@ class Connection(asyncio.Protocol):
         if data:
             self.transport.write(data)
         if session.finished:
-            self._abort_at = self._tick.loop.time() + LINGER_SECONDS
-            self.transport.close()
+            self._hang_up()
             return
         # A peer that sends but never reads what it is sent must not make us hold all of it.
         self._flooded = self.transport.get_write_buffer_size() > FLOOD_BYTES

@@ -1,0 +1,164 @@
+"""The HTTP request that a WebSocket begins with (RFC 6455, section 4).
+
+`Upgrade` is the session of a connection until its request has been answered. The request's head is gathered up to
+`HEAD_BYTES_MAX` and `HANDSHAKE_SECONDS_MAX`, then judged by the `websockets` library: it knows HTTP's grammar, and
+which header of the handshake must say what. If all is well a `WebSocket` takes over the connection, with the session
+that `make` builds; otherwise the client gets an HTTP answer with a sentence in it, and the connection ends.
+
+The origin of a page is not asked for: there are no cookies here that a foreign page could borrow, and a login follows.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+
+from websockets.exceptions import NegotiationError
+from websockets.http11 import Request, Response
+from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
+
+from menura.net.port import Session, WebSocketRules
+from menura.net.transport import Connection
+from menura.net.websocket import WebSocket
+
+HEAD_BYTES_MAX = 16 * 1024
+HANDSHAKE_SECONDS_MAX = 10.0
+_END = b"\r\n\r\n"
+_log = logging.getLogger("menura")
+# The library's own remarks, one for each connection, would say nothing new.
+_silent = logging.getLogger("menura.silent")
+_silent.disabled = True
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a listener expects of a request, and how long a message may be."""
+
+    path: str
+    rules: WebSocketRules
+    message_bytes_max: int
+
+
+class Upgrade:
+    """Waits for the request of one connection, and answers it."""
+
+    __slots__ = ("_answer", "_connection", "_deadline", "_head", "_make", "_place", "congested", "finished")
+
+    reading = True
+    writable = True
+
+    def __init__(self, connection: Connection, place: Place, make: Callable[[Connection], Session], now: float) -> None:
+        self.congested = False
+        self.finished = False
+        self._connection = connection
+        self._place = place
+        self._make = make
+        self._deadline = now + HANDSHAKE_SECONDS_MAX
+        self._head = bytearray()
+        self._answer = b""
+
+    def receive(self, data: bytes) -> None:
+        if self.finished:
+            return
+        searched = max(0, len(self._head) - len(_END) + 1)
+        self._head += data
+        end = self._head.find(_END, searched)
+        if (len(self._head) if end < 0 else end) > HEAD_BYTES_MAX:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"a head of more than {HEAD_BYTES_MAX} octets")
+        elif not self._head[:1].isalpha():
+            self._refuse(HTTPStatus.BAD_REQUEST, "not an HTTP request: this is a WebSocket listener")
+        elif end >= 0:
+            end += len(_END)
+            self._judge(bytes(self._head[:end]), bytes(self._head[end:]))
+
+    def _judge(self, head: bytes, rest: bytes) -> None:
+        """Answer the request; `rest` is what came behind it."""
+        protocol = self._protocol()
+        protocol.receive_data(head)
+        events = protocol.events_received()
+        if events:
+            request = events[0]
+            assert isinstance(request, Request)
+            response = self._respond(protocol, request)
+            protocol.send_response(response)
+            if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+                self._hand_over(b"".join(protocol.data_to_send()), rest)
+                return
+        self._answer = b"".join(protocol.data_to_send())
+        if self._answer:
+            self._end(f"{self._answer.split(None, 2)[1].decode()} {protocol.handshake_exc or 'Not Found'}")
+        else:
+            self._refuse(HTTPStatus.BAD_REQUEST, "not a valid HTTP request")
+
+    def _respond(self, protocol: ServerProtocol, request: Request) -> Response:
+        place = self._place
+        if request.path.partition("?")[0].rstrip("/") != place.path:
+            return protocol.reject(HTTPStatus.NOT_FOUND, f"The WebSocket is at {place.path or '/'}.\n")
+        response = protocol.accept(request)
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            response.headers["Sec-WebSocket-Version"] = "13"
+        return response
+
+    def _protocol(self) -> ServerProtocol:
+        rules = self._place.rules
+
+        def choose(_: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+            for name in rules.subprotocols:
+                if name in offered:
+                    return Subprotocol(name)
+            if rules.required:
+                raise NegotiationError(f"subprotocol must be {' or '.join(rules.subprotocols)}")
+            return None
+
+        return ServerProtocol(select_subprotocol=choose, logger=_silent)
+
+    def _hand_over(self, greeting: bytes, rest: bytes) -> None:
+        connection, place = self._connection, self._place
+        complain = partial(_complain, connection)
+        session = WebSocket(
+            self._make(connection), place.rules, greeting, connection.wake, complain, place.message_bytes_max
+        )
+        session.congested = self.congested
+        connection.session = session
+        if rest:
+            session.receive(rest)
+
+    def _refuse(self, status: HTTPStatus, reason: str) -> None:
+        protocol = ServerProtocol(logger=_silent)
+        self._answer = protocol.reject(status, f"Failed to open a WebSocket connection: {reason}.\n").serialize()
+        self._end(f"{status.value} {reason}")
+
+    def _end(self, why: str) -> None:
+        self.finished = True
+        self._head.clear()
+        _complain(self._connection, why)
+
+    def flush(self) -> bytes:
+        answer, self._answer = self._answer, b""
+        return answer
+
+    def tick(self, now: float) -> None:
+        if now >= self._deadline and not self.finished:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT, f"no request within {HANDSHAKE_SECONDS_MAX:.0f} seconds")
+            self._connection.wake()
+
+    def stop(self) -> None:
+        self.finished = True
+
+    abandon = stop
+
+    def resume(self) -> None: ...
+
+    def unblock(self) -> None: ...
+
+    def lost(self) -> None: ...
+
+
+def _complain(connection: Connection, why: str) -> None:
+    peername = connection.transport.get_extra_info("peername")
+    address = f"{peername[0]}:{peername[1]}" if peername else ""
+    _log.warning("%s: closed: WebSocket: %s", address, why)

@@ -13,17 +13,13 @@ from tests.core.domain import a_vhost, operations
 
 from menura.core import fields
 from menura.core.errors import PreconditionFailed
-from menura.core.exchange import (
-    KINDS,
-    Binding,
-    DefaultExchange,
-    DirectExchange,
-    Exchange,
-    FanoutExchange,
-    HeadersExchange,
-    TopicExchange,
-    binding_identity,
-)
+from menura.core.exchange import Binding, Exchange, binding_identity
+from menura.core.exchanges import KINDS
+from menura.core.exchanges.consistent_hash import ConsistentHashExchange
+from menura.core.exchanges.direct import DefaultExchange, DirectExchange
+from menura.core.exchanges.fanout import FanoutExchange
+from menura.core.exchanges.headers import HeadersExchange
+from menura.core.exchanges.topic import TopicExchange
 from menura.core.queue import Queue
 
 NAMES = ["q", "r"]
@@ -40,7 +36,9 @@ def found(exchange: Exchange, key: str, headers: Mapping[str, Any] | None = None
 
 
 def test_the_kinds_are_those_that_clients_can_declare() -> None:
-    assert set(KINDS) == {"direct", "fanout", "topic", "headers"}
+    hashing = {"x-consistent-hash", "x-modulus-hash"}
+    others = {"x-random", "x-local-random", "x-recent-history", "x-delayed-message"}
+    assert set(KINDS) == {"direct", "fanout", "topic", "headers"} | hashing | others
 
 
 @given(st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(KEYS)), max_size=10), st.data())
@@ -93,12 +91,12 @@ def test_a_headers_exchange_ignores_the_key_and_asks_the_headers() -> None:
 
 
 def test_only_a_headers_exchange_checks_the_arguments_of_bindings() -> None:
-    wrong = {"x-match": fields.encode_value("some")}
+    wrong, queue = {"x-match": fields.encode_value("some")}, queues()["q"]
     for kind in KINDS.values():
         if kind is not HeadersExchange:
-            kind("x").check(wrong)
+            kind("x").check(queue, "1" if kind is ConsistentHashExchange else "", wrong)
     with pytest.raises(PreconditionFailed):
-        HeadersExchange("x").check(wrong)
+        HeadersExchange("x").check(queue, "", wrong)
 
 
 def test_the_default_exchange_leads_to_the_queue_of_that_name_and_to_reply_queues() -> None:

@@ -11,7 +11,7 @@ from tests.core.domain import a_vhost, publish, run_of, take_all
 
 from menura.core import fields
 from menura.core.content import pack
-from menura.core.exchange import Exchange
+from menura.core.exchange import Asked, Exchange
 from menura.core.properties import Properties
 from menura.core.routing import HEADER_ANSWERS_MAX, Route, walk
 from menura.core.vhost import VHost
@@ -26,8 +26,8 @@ def with_headers(body: bytes, **headers: Any) -> bytes:
 
 
 def names(vhost: VHost, exchange: str, *keys: str, **headers: Any) -> list[str]:
-    found, _ = walk(vhost.exchanges, vhost.exchange(exchange), keys, headers)
-    return sorted(queue.name for queue in found)
+    found = walk(vhost.exchanges, vhost.exchange(exchange), Asked(keys, headers, b"\0\0"))
+    return sorted(queue.name for queue in found.queues)
 
 
 def resolved(vhost: VHost, route: Route) -> Route:
@@ -204,13 +204,13 @@ def test_what_changes_nothing_does_not_move_the_version() -> None:
 # By headers
 
 
-def test_a_route_is_by_headers_only_where_a_headers_exchange_is_on_the_way() -> None:
+def test_a_route_is_special_only_where_a_headers_exchange_is_on_the_way() -> None:
     vhost = a_vhost()
-    assert not resolved(vhost, Route("amq.fanout", "")).by_headers
-    assert resolved(vhost, Route("amq.headers", "")).by_headers
+    assert not resolved(vhost, Route("amq.fanout", "")).special
+    assert resolved(vhost, Route("amq.headers", "")).special
     vhost.bind("amq.fanout", vhost.exchange("amq.headers"), "", {})
-    assert resolved(vhost, Route("amq.fanout", "")).by_headers
-    assert not resolved(vhost, Route("amq.direct", "")).by_headers
+    assert resolved(vhost, Route("amq.fanout", "")).special
+    assert not resolved(vhost, Route("amq.direct", "")).special
 
 
 def test_answers_by_headers_are_remembered_by_the_encoded_headers_within_a_limit() -> None:
@@ -220,11 +220,11 @@ def test_answers_by_headers_are_remembered_by_the_encoded_headers_within_a_limit
     route = resolved(vhost, Route("amq.headers", ""))
     start = vhost.exchange("amq.headers")
     for n in range(3 * HEADER_ANSWERS_MAX):
-        found = route.queues_for(vhost.exchanges, start, with_headers(b"body", n=n % 2000))
+        found = route.find(vhost.exchanges, start, with_headers(b"body", n=n % 2000)).queues
         assert found == ([queue] if n % 2000 == 7 else [])
         assert len(route.answers) <= HEADER_ANSWERS_MAX
-    again = route.queues_for(vhost.exchanges, start, with_headers(b"another body", n=1))
-    assert route.queues_for(vhost.exchanges, start, with_headers(b"x", n=1)) is again
+    again = route.find(vhost.exchanges, start, with_headers(b"another body", n=1))
+    assert route.find(vhost.exchanges, start, with_headers(b"x", n=1)) is again
 
 
 def test_answers_by_headers_are_forgotten_when_the_topology_moves() -> None:

@@ -1,22 +1,29 @@
-"""Exchanges: a name, a kind and the bindings that start at it.
+"""Exchanges: a name and the bindings that start at it. The kinds are in `exchanges`.
 
-A kind is a small index from routing keys (or headers) to destinations. Destinations are queues or other
-exchanges; a binding is added to the index once for every distinct (destination, key, arguments).
+A kind is a small index from what a message is routed by to destinations. Destinations are queues or other exchanges; a
+binding is added to the index once for every distinct (destination, key, arguments).
+
+What a kind `asks` of a message decides what a route may remember: an answer to the routing key holds for all messages
+of the route, one to the headers for those with the same headers, and one to the message for that message alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
-
-from menura.core.headers import HeaderMatch, x_match
-from menura.core.topics import TopicTrie
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
+    from menura.core.memory import MemoryAccount
     from menura.core.queue import Queue
+    from menura.core.run import Run
+    from menura.core.vhost import VHost
 
 Arguments = Mapping[str, bytes]
+Destination: TypeAlias = "Exchange | Queue"
+
+# What the choice of destinations depends on, besides the bindings; each is more than the one before it.
+KEY, HEADERS, MESSAGE = range(3)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,7 +31,7 @@ class Binding:
     """One rule of routing. `identity` tells it from all others of the virtual host."""
 
     source: Exchange
-    destination: Exchange | Queue
+    destination: Destination
     key: str
     arguments: Arguments
 
@@ -34,9 +41,17 @@ class Binding:
 
 
 def binding_identity(
-    source: Exchange, destination: Exchange | Queue, key: str, arguments: Arguments
+    source: Exchange, destination: Destination, key: str, arguments: Arguments
 ) -> tuple[str, str, str, str, frozenset[tuple[str, bytes]]]:
     return (source.name, destination.what, destination.name, key, frozenset(arguments.items()))
+
+
+class Asked(NamedTuple):
+    """What a message is routed by: its keys, at least one; its headers; its properties block, as it came."""
+
+    keys: tuple[str, ...]
+    headers: Mapping[str, Any]
+    properties: bytes
 
 
 class Exchange:
@@ -44,7 +59,9 @@ class Exchange:
 
     what: ClassVar[str] = "exchange"
     kind: ClassVar[str] = ""
-    by_headers: ClassVar[bool] = False
+    # Whether what passes is to be shown to `record`.
+    records: ClassVar[bool] = False
+    asks: int = KEY
 
     __slots__ = (
         "alternate", "arguments", "auto_delete", "bindings", "durable", "incoming", "internal", "name",
@@ -71,8 +88,18 @@ class Exchange:
         self.incoming: dict[Binding, None] = {}
         self.published = 0
 
-    def check(self, arguments: Arguments) -> None:
-        """Refuse binding arguments that this kind cannot use."""
+    def begin(self, vhost: VHost) -> None:
+        """The exchange has been declared; it may want something of its virtual host."""
+
+    def end(self, vhost: VHost) -> None:
+        """The exchange has been deleted."""
+
+    @classmethod
+    def check_arguments(cls, what: str, arguments: Arguments) -> None:
+        """Refuse arguments with which this kind cannot be declared; `what` names the exchange."""
+
+    def check(self, destination: Destination, key: str, arguments: Arguments) -> None:
+        """Refuse a binding that this kind cannot use."""
 
     def add(self, binding: Binding) -> None:
         raise NotImplementedError
@@ -80,132 +107,24 @@ class Exchange:
     def remove(self, binding: Binding) -> None:
         raise NotImplementedError
 
-    def match(self, key: str, headers: Mapping[str, Any]) -> Iterable[Exchange | Queue]:
+    def match(self, key: str, headers: Mapping[str, Any]) -> Iterable[Destination]:
         """Where a message with this key and these headers goes from here."""
         raise NotImplementedError
 
+    def destinations(self, asked: Asked) -> list[Destination]:
+        """Where a message goes from here; the same destination may be named twice."""
+        return [destination for key in asked.keys for destination in self.match(key, asked.headers)]
 
-class _Counted:
-    """A set whose members have to be removed as often as they were added."""
+    def record(self, run: Run, memory: MemoryAccount) -> None:
+        """Messages pass, for a kind that `records` them."""
 
-    __slots__ = ("counts",)
+    def recorded(self) -> Sequence[Run]:
+        """What a new destination is to be given of the messages that have passed."""
+        return ()
 
-    def __init__(self) -> None:
-        self.counts: dict[Exchange | Queue, int] = {}
-
-    def add(self, destination: Exchange | Queue) -> None:
-        self.counts[destination] = self.counts.get(destination, 0) + 1
-
-    def remove(self, destination: Exchange | Queue) -> None:
-        self.counts[destination] -= 1
-        if not self.counts[destination]:
-            del self.counts[destination]
+    def forget(self, memory: MemoryAccount) -> None:
+        """Let go of what was recorded."""
 
 
-class DirectExchange(Exchange):
-    """To the destinations bound under exactly the routing key."""
-
-    kind = "direct"
-    __slots__ = ("_by_key",)
-
-    def __init__(self, name: str, **properties: Any) -> None:
-        super().__init__(name, **properties)
-        self._by_key: dict[str, _Counted] = {}
-
-    def add(self, binding: Binding) -> None:
-        self._by_key.setdefault(binding.key, _Counted()).add(binding.destination)
-
-    def remove(self, binding: Binding) -> None:
-        bound = self._by_key[binding.key]
-        bound.remove(binding.destination)
-        if not bound.counts:
-            del self._by_key[binding.key]
-
-    def match(self, key: str, headers: Mapping[str, Any]) -> Iterable[Exchange | Queue]:
-        bound = self._by_key.get(key)
-        return bound.counts if bound else ()
-
-
-class DefaultExchange(DirectExchange):
-    """The nameless exchange: every queue is bound to it under its own name, and nothing else can be."""
-
-    __slots__ = ("_queues", "_reply_queues")
-
-    def __init__(self, queues: Mapping[str, Queue], reply_queues: Mapping[str, Queue]) -> None:
-        super().__init__("", durable=True)
-        self._queues = queues
-        self._reply_queues = reply_queues
-
-    def match(self, key: str, headers: Mapping[str, Any]) -> Iterable[Exchange | Queue]:
-        queue = self._queues.get(key) or self._reply_queues.get(key)
-        return (queue,) if queue is not None else ()
-
-
-class FanoutExchange(Exchange):
-    """To every bound destination."""
-
-    kind = "fanout"
-    __slots__ = ("_all",)
-
-    def __init__(self, name: str, **properties: Any) -> None:
-        super().__init__(name, **properties)
-        self._all = _Counted()
-
-    def add(self, binding: Binding) -> None:
-        self._all.add(binding.destination)
-
-    def remove(self, binding: Binding) -> None:
-        self._all.remove(binding.destination)
-
-    def match(self, key: str, headers: Mapping[str, Any]) -> Iterable[Exchange | Queue]:
-        return self._all.counts
-
-
-class TopicExchange(Exchange):
-    """To destinations bound under a pattern that the routing key matches."""
-
-    kind = "topic"
-    __slots__ = ("_trie",)
-
-    def __init__(self, name: str, **properties: Any) -> None:
-        super().__init__(name, **properties)
-        self._trie: TopicTrie[Exchange | Queue] = TopicTrie()
-
-    def add(self, binding: Binding) -> None:
-        self._trie.add(binding.key, binding.destination)
-
-    def remove(self, binding: Binding) -> None:
-        self._trie.remove(binding.key, binding.destination)
-
-    def match(self, key: str, headers: Mapping[str, Any]) -> Iterable[Exchange | Queue]:
-        return self._trie.match(key)
-
-
-class HeadersExchange(Exchange):
-    """To destinations whose binding arguments the message's headers match; the routing key is not looked
-    at."""
-
-    kind = "headers"
-    by_headers = True
-    __slots__ = ("_conditions",)
-
-    def __init__(self, name: str, **properties: Any) -> None:
-        super().__init__(name, **properties)
-        self._conditions: dict[Any, tuple[HeaderMatch, Exchange | Queue]] = {}
-
-    def check(self, arguments: Arguments) -> None:
-        x_match(arguments)
-
-    def add(self, binding: Binding) -> None:
-        self._conditions[binding.identity] = (HeaderMatch(binding.arguments), binding.destination)
-
-    def remove(self, binding: Binding) -> None:
-        del self._conditions[binding.identity]
-
-    def match(self, key: str, headers: Mapping[str, Any]) -> Iterable[Exchange | Queue]:
-        return [destination for condition, destination in self._conditions.values() if condition(headers)]
-
-
-KINDS: dict[str, type[Exchange]] = {
-    kind.kind: kind for kind in (DirectExchange, FanoutExchange, TopicExchange, HeadersExchange)
-}
+KINDS: dict[str, type[Exchange]] = {}
+"""All kinds by name; `exchanges` fills it."""

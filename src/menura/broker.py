@@ -20,10 +20,10 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from menura import voices
+from menura.administration import Administration
 from menura.config import IN_MEMORY, Config
-from menura.core.access import Access
 from menura.core.node import DEFAULT_VHOST, Node
-from menura.core.peers import Peer
+from menura.core.peers import Peer, Surroundings
 from menura.net.listener import Address, Listener, ListenError, listen, peer_subject
 from menura.net.port import Session
 from menura.net.transport import Connection, Tick
@@ -31,16 +31,17 @@ from menura.storage import Recovered, Storage
 from menura.store.errors import StoreError
 from menura.store.recovery import Progress
 from menura.version import __version__
-from menura.voices import STANDARD_PORTS, TLS_SCHEMES
+from menura.voices import Voice
 
 __all__ = ["Broker", "ListenError", "StoreError", "loop_factory"]
 STOP_SECONDS_MAX = 3.0
+BEHIND_LOOK_SECONDS = 0.01
 _log = logging.getLogger("menura")
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR, "defect": logging.ERROR}
 Result = TypeVar("Result")
 
 
-class Broker:
+class Broker(Administration):
     """A running broker.
 
     `Broker()` listens on a free port of the loopback interface, knows the user guest with password guest and
@@ -68,10 +69,10 @@ class Broker:
     # -- what clients need to know ---------------------------------------------------------------------------
 
     def url(self, scheme: str) -> str:
-        """The URL of the first listener of this scheme, with the default user."""
+        """The URL of the first listener of this scheme: with the default user, or that of its WebSocket."""
         for listener in self.listeners:
             if listener.address.scheme == scheme:
-                return f"{scheme}://guest:guest@{listener.url.split('//')[1]}/"
+                return listener.websocket_url or f"{scheme}://guest:guest@{listener.place}/"
         raise LookupError(f"no {scheme} listener")
 
     @property
@@ -86,36 +87,7 @@ class Broker:
     def amqp_port(self) -> int:
         return next(listener.port for listener in self.listeners if listener.address.scheme == "amqp")
 
-    # -- administration --------------------------------------------------------------------------------------
-
-    def add_vhost(self, name: str) -> None:
-        self._call(lambda: self.node.add_vhost(name))
-
-    def add_user(self, name: str, password: str, tags: Iterable[str] = ()) -> None:
-        self._call(lambda: self.node.add_user(name, password, frozenset(tags)))
-
-    def permit(
-        self,
-        user: str,
-        vhost: str = DEFAULT_VHOST,
-        configure: str = ".*",
-        write: str = ".*",
-        read: str = ".*",
-    ) -> None:
-        """Set a user's permissions in a virtual host: three regular expressions on resource names."""
-        self._call(lambda: self.node.users.permit(user, vhost, configure, write, read))
-
-    def permit_topics(self, user: str, exchange: str, write: str, read: str, vhost: str = DEFAULT_VHOST) -> None:
-        """Set a user's topic permissions on one exchange: two regular expressions on routing keys."""
-        self._call(lambda: self.node.users.permit_topics(user, vhost, exchange, write, read))
-
-    def access(self, user: str, vhost: str = DEFAULT_VHOST) -> Access:
-        """A user's rights, to be asked."""
-        return Access(self.node.users, user, vhost)
-
-    def set_memory_watermark(self, memory_bytes_max: int) -> None:
-        """Change the amount of held messages above which publishers are blocked."""
-        self._call(lambda: self.node.memory.set_watermark(memory_bytes_max))
+    # -- administration (the verbs are in `administration`) ------------------------------------------------------
 
     def _call(self, work: Callable[[], Result]) -> Result:
         """Run `work` in the loop's thread: at once if we are in it, otherwise by handing it over."""
@@ -128,9 +100,17 @@ class Broker:
                 future.set_result(work())
             except BaseException as error:
                 future.set_exception(error)
+            # A policy may have moved messages, and all that was set is to be on the disk.
+            self._do_what_is_due()
 
         self._loop.call_soon_threadsafe(run)
         return future.result()
+
+    def _wait_for_disk(self) -> None:
+        if self._thread is None or self._thread is threading.current_thread():
+            return
+        while self.failure is None and (keeper := self.node.keeper) is not None and keeper.behind:
+            time.sleep(BEHIND_LOOK_SECONDS)
 
     # -- life ------------------------------------------------------------------------------------------------
 
@@ -138,6 +118,9 @@ class Broker:
         """Read the data directory, then open the listeners. Raises StoreError and ListenError."""
         self._loop = asyncio.get_running_loop()
         self._tick = Tick(self._loop, self._end_of_tick, self._clock)
+        self._timer: asyncio.TimerHandle | None = None
+        self.node.agenda.clock = self._loop.time
+        self.node.agenda.on_sooner = self._call_at
         if self.config.data != IN_MEMORY:
             try:
                 await self._open_storage()
@@ -148,10 +131,9 @@ class Broker:
         voices.take_up(self.node)
         try:
             for url in self.config.listen:
-                address = Address.parse(url, STANDARD_PORTS)
-                tls = address.scheme in TLS_SCHEMES
-                make = partial(self._session, address.scheme)
-                self.listeners.append(await listen(address, tls, self._tick, make))
+                address = Address.parse(url, voices.STANDARD_PORTS)
+                voice = voices.VOICES[address.scheme]
+                self.listeners.append(await listen(address, voice.tls, self._tick, self._maker(address, voice)))
         except BaseException:
             await self.stop()
             raise
@@ -213,6 +195,8 @@ class Broker:
                 connection.transport.abort()
             await self._tick.deserted.wait()
         self._tick.stop()
+        if self._timer is not None:
+            self._timer.cancel()
         self.listeners.clear()
         if self.storage is not None:
             self.storage.close()
@@ -270,7 +254,23 @@ class Broker:
 
     # -- inside ----------------------------------------------------------------------------------------------
 
-    def _session(self, scheme: str, connection: Connection) -> Session:
+    def _maker(self, address: Address, voice: Voice) -> Callable[[Connection], Session]:
+        """What makes the session of a connection; one that begins with an upgrade to a WebSocket, where that is so."""
+        session = partial(self._session, voice)
+        rules = voice.rules
+        if rules is None:
+            return session
+
+        def upgrade(connection: Connection) -> Session:
+            # Loaded when the first client comes: most brokers never see one.
+            from menura.net.upgrade import Place, Upgrade
+
+            place = Place(address.path, rules(), self.config.message_bytes_max)
+            return Upgrade(connection, place, session, self._loop.time())
+
+        return upgrade
+
+    def _session(self, voice: Voice, connection: Connection) -> Session:
         transport = connection.transport
         peername = transport.get_extra_info("peername")
         host, port = (peername[0], peername[1]) if peername else ("", 0)
@@ -280,9 +280,8 @@ class Broker:
             tls=transport.get_extra_info("sslcontext") is not None,
             subject=peer_subject(transport.get_extra_info("peercert")),
         )
-        now = self._loop.time()
-        around = voices.Surroundings(self.node, peer, _write_log, connection.wake, self.config, now)
-        return voices.session(scheme, around)
+        around = Surroundings(self.node, peer, _write_log, connection.wake, self._loop.time())
+        return voice.session(around, self.config)
 
     def _memory_changed(self, blocked: bool) -> None:
         memory = self.node.memory
@@ -303,12 +302,26 @@ class Broker:
             connection.session.unblock()
 
     def _clock(self, now: float) -> None:
-        agenda = self.node.agenda
-        agenda.epoch_ms = int((time.time() - now) * 1000)
-        agenda.tick(now)
+        self.node.agenda.epoch_ms = int((time.time() - now) * 1000)
         self.node.sample(now)
-        for vhost in self.node.vhosts.values():
-            vhost.dispatch()
+        self._do_what_is_due()
+
+    def _call_at(self, when: float) -> None:
+        """Something is due then, before everything else that is."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self._do_what_is_due)
+
+    def _do_what_is_due(self) -> None:
+        agenda = self.node.agenda
+        try:
+            agenda.tick(self._loop.time())
+            for vhost in self.node.vhosts.values():
+                vhost.dispatch()
+            self._end_of_tick()
+        finally:
+            if agenda.next_due is not None:
+                self._call_at(agenda.next_due)
 
     def _end_of_tick(self) -> None:
         if self.storage is not None:

@@ -32,6 +32,7 @@ from menura.core.errors import Refusal
 from menura.core.exchange import Exchange
 from menura.core.node import Node
 from menura.core.queue import Queue
+from menura.core.settings import PLAIN, QueueSettings
 from menura.core.vhost import VHost
 from menura.store.catalog import Catalog
 
@@ -67,8 +68,9 @@ def binding(source: str, what: str, destination: str, key: str = "", **arguments
 
 def test_a_new_node_defines_its_virtual_host_once() -> None:
     kept = live()
-    assert kept.catalog.changes == [(True, VHostDefinition("/"))]
-    assert kept.next_life().catalog.changes == [(True, VHostDefinition("/"))]
+    first = VHostDefinition("/", "Default virtual host")
+    assert kept.catalog.changes == [(True, first)]
+    assert kept.next_life().catalog.changes == [(True, first)]
 
 
 def test_a_node_without_its_first_virtual_host_does_not_make_it_again() -> None:
@@ -81,6 +83,15 @@ def test_a_node_without_its_first_virtual_host_does_not_make_it_again() -> None:
 def test_virtual_hosts(kept: Kept) -> None:
     assert changes(kept, lambda: kept.node.add_vhost("v")) == [(True, VHostDefinition("v"))]
     assert changes(kept, lambda: kept.node.add_vhost("v")) == []
+    described = VHostDefinition("v", "orders", frozenset(("a",)), "quorum", True)
+
+    def describe(**more: Any) -> Callable[[], None]:
+        return lambda: kept.node.describe_vhost("v", **more)
+
+    everything = describe(description="orders", tags=["a"], default_queue_type="quorum", protected=True)
+    assert changes(kept, everything) == [(True, described)]
+    assert changes(kept, describe(description="orders")) == []
+    assert changes(kept, describe(protected=False)) == [(True, described._replace(protected=False))]
     assert changes(kept, lambda: kept.node.delete_vhost("v")) == [(False, VHostDefinition("v"))]
 
 
@@ -319,6 +330,16 @@ TABLES = st.sampled_from([{}, {"n": fields.encode_value(1)}])
 PATTERNS = st.sampled_from(["", ".*", "^a"])
 
 
+def all_settings(node: Node) -> dict[tuple[str, str], QueueSettings]:
+    """How each queue behaves that outlives the node."""
+    return {
+        (vhost.name, queue.name): queue.rules.settings if queue.rules is not None else PLAIN
+        for vhost in node.vhosts.values()
+        for queue in vhost.queues.values()
+        if queue.durable
+    }
+
+
 class CatalogAsTheTruth(RuleBasedStateMachine):
     """Whatever is declared, bound, permitted and removed: what the catalog has is all that is durable."""
 
@@ -330,7 +351,12 @@ class CatalogAsTheTruth(RuleBasedStateMachine):
     def vhost(self, name: str) -> VHost:
         return self.kept.node.add_vhost(name)
 
-    @rule(vhost=VHOSTS, name=NAMES, kind=st.sampled_from(["fanout", "headers"]), flags=st.tuples(*[st.booleans()] * 2))
+    @rule(
+        vhost=VHOSTS,
+        name=NAMES,
+        kind=st.sampled_from(["fanout", "headers", "x-random", "x-recent-history"]),
+        flags=st.tuples(*[st.booleans()] * 2),
+    )
     def declare_exchange(self, vhost: str, name: str, kind: str, flags: tuple[bool, bool]) -> None:
         durable, auto_delete = flags
         with suppress(Refusal):
@@ -397,6 +423,36 @@ class CatalogAsTheTruth(RuleBasedStateMachine):
             else:
                 users.remove(name)
 
+    @rule(vhost=VHOSTS, name=NAMES, pattern=PATTERNS, operator=st.booleans(), limit=st.integers(0, 3))
+    def change_policies(self, vhost: str, name: str, pattern: str, operator: bool, limit: int) -> None:
+        policies = self.vhost(vhost).policies
+        value = {"pattern": pattern, "definition": {"max-length": limit}, "priority": limit, "apply-to": "all"}
+        with suppress(Refusal):
+            if limit:
+                policies.set(name, value, operator=operator)
+            else:
+                policies.clear(name, operator=operator)
+
+    @rule(vhost=VHOSTS, name=NAMES, what=st.integers(0, 6), limit=st.integers(2, 4))
+    def change_parameters(self, vhost: str, name: str, what: int, limit: int) -> None:
+        self.vhost(vhost)
+        node = self.kept.node
+        with suppress(Refusal):
+            if what == 0:
+                node.parameters.set("vhost-limits", "limits", {"max-queues": limit}, vhost)
+            elif what == 1:
+                node.parameters.clear("vhost-limits", "limits", vhost)
+            elif what == 2:
+                node.parameters.set_global(name, {"limit": limit})
+            elif what == 3:
+                node.parameters.clear_global(name)
+            elif what == 4:
+                node.parameters.set_user_limits(name, {"max-channels": limit})
+            elif what == 5:
+                node.parameters.clear_user_limits(name)
+            else:
+                node.describe_vhost(vhost, tags=[name], protected=limit == 3)
+
     @rule()
     def restart(self) -> None:
         self.kept = self.kept.next_life()
@@ -409,6 +465,7 @@ class CatalogAsTheTruth(RuleBasedStateMachine):
         again = self.kept.next_life().node
         assert by_key(durable_part(again)) == by_key(expected)
         assert len(self.kept.catalog.changes) == before, "a start changes nothing"
+        assert all_settings(again) == all_settings(self.kept.node)
 
     def teardown(self) -> None:
         """The catalog that brokers use has the same."""

@@ -29,8 +29,8 @@ from menura.store.schema import TABLES
 ARGUMENTS = {"x-max-length": fields.encode_value(10), "x-overflow": fields.encode_value("drop-head")}
 
 ONE_OF_EACH = Definitions(
-    vhosts=(VHostDefinition("/"),),
-    users=(UserDefinition("ann", "c2FsdGhhc2g=", frozenset(("administrator", "a, b"))),),
+    vhosts=(VHostDefinition("/", "the first", frozenset(("a", "b, c")), "quorum", True),),
+    users=(UserDefinition("ann", "c2FsdGhhc2g=", frozenset(("administrator", "a, b")), {"max-channels": 3}),),
     permissions=(PermissionDefinition("ann", "/", "^a", ".*", ""),),
     topic_permissions=(TopicPermissionDefinition("ann", "/", "amq.topic", "^{username}", ".*"),),
     exchanges=(ExchangeDefinition("/", "logs", "topic", True, False, ARGUMENTS),),

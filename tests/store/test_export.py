@@ -91,8 +91,8 @@ def test_every_type_of_header_has_a_form_in_json(value: Value, expected: object)
 
 
 DEFINITIONS = Definitions(
-    vhosts=(VHostDefinition("v"), VHostDefinition("w")),
-    users=(UserDefinition("u", "hash", frozenset({"b", "a"})),),
+    vhosts=(VHostDefinition("w"), VHostDefinition("v", "orders", frozenset({"b", "a"}), "quorum", True)),
+    users=(UserDefinition("u", "hash", frozenset({"b", "a"}), {"max-channels": 5}),),
     permissions=(PermissionDefinition("u", "v", ".*"), PermissionDefinition("u", "w")),
     topic_permissions=(TopicPermissionDefinition("u", "w", "e"),),
     exchanges=(ExchangeDefinition("v", "e", "topic"),),
@@ -109,7 +109,15 @@ def test_definitions_come_in_an_order_in_which_they_can_be_made_again() -> None:
         *("exchange", "queue", "binding", "parameter", "parameter"),
     ]
     by_kind = {line.pop("kind"): line for line in reversed(lines)}
-    assert by_kind["user"] == {"name": "u", "password_hash": "hash", "tags": ["a", "b"]}
+    assert by_kind["vhost"] == {
+        "name": "w", "description": "", "tags": [], "default_queue_type": "", "protected_from_deletion": False,
+    }  # fmt: skip
+    assert lines[1] == {
+        "name": "v", "description": "orders", "tags": ["a", "b"], "default_queue_type": "quorum",
+        "protected_from_deletion": True,
+    }  # fmt: skip
+    limits = {"max-channels": 5}
+    assert by_kind["user"] == {"name": "u", "password_hash": "hash", "tags": ["a", "b"], "limits": limits}
     assert by_kind["exchange"]["type"] == "topic"
     assert by_kind["queue"]["arguments"] == {"x-max-length": 5, "bad": {"base64": "Pw=="}}
     binding = {"vhost": "v", "source": "e", "destination_type": "queue", "destination": "q", "routing_key": "k"}

@@ -16,6 +16,7 @@ from tests.upgrade.contents import HEADERS, LARGE, WAITING
 
 import menura
 from menura.core.access import Verb
+from menura.core.definitions import VHostDefinition
 
 DIRECTORIES = sorted(Path(__file__).parent.glob("format-*/*"))
 
@@ -72,3 +73,16 @@ def test_users_are_there(broker: menura.Broker) -> None:
     assert access.may(Verb.CONFIGURE, "shop.q")
     assert not access.may(Verb.CONFIGURE, "q")
     assert user.topic_permissions["orders", "shop.events"].write == "^order\\."
+    assert user.limits == {}
+
+
+def test_what_older_versions_did_not_know_of_virtual_hosts_can_be_said_and_stays(tmp_path: Path) -> None:
+    for directory in DIRECTORIES:
+        path = shutil.copytree(directory, tmp_path / f"{directory.parent.name}-{directory.name}")
+        with menura.Broker(data=str(path)) as broker:
+            assert broker.node.vhosts["orders"].definition == VHostDefinition("orders")
+            broker.describe_vhost("orders", description="of the shop", protected=True)
+            broker.set_user_limits("shop", {"max-channels": 5})
+        with menura.Broker(data=str(path)) as broker:
+            assert broker.node.vhosts["orders"].definition == VHostDefinition("orders", "of the shop", protected=True)
+            assert broker.node.users.get("shop").limits == {"max-channels": 5}

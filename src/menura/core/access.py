@@ -1,7 +1,7 @@
 """Who may do what: users, their password hashes, and permissions per virtual host.
 
 A permission is a triple of regular expressions (configure, write, read) that resource names are searched
-with; the empty expression allows nothing. Topic permissions narrow writing to, and binding from, one topic
+with (`patterns`); the empty expression allows nothing. Topic permissions narrow writing to, and binding from, one topic
 exchange by routing key. Password hashes have RabbitMQ's form: base64 of a 4-octet salt followed by SHA-256 of
 salt and password.
 """
@@ -11,11 +11,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from re import Pattern
 from typing import TYPE_CHECKING
 
 from menura.core.definitions import (
@@ -26,6 +24,7 @@ from menura.core.definitions import (
     UserDefinition,
 )
 from menura.core.errors import AccessRefused, AuthenticationFailed, NotFound, PreconditionFailed
+from menura.core.patterns import Pattern, escaped
 
 if TYPE_CHECKING:
     from menura.core.ports import Catalog
@@ -44,9 +43,9 @@ class Verb(StrEnum):
 class Permission:
     """What a user may do in one virtual host: one pattern per verb."""
 
-    configure: Pattern[str]
-    write: Pattern[str]
-    read: Pattern[str]
+    configure: Pattern
+    write: Pattern
+    read: Pattern
 
     @classmethod
     def of(cls, configure: str, write: str, read: str) -> Permission:
@@ -67,16 +66,22 @@ class User:
     name: str
     password_hash: str = ""
     tags: frozenset[str] = frozenset()
+    limits: Mapping[str, int] = field(default_factory=dict)
     permissions: dict[str, Permission] = field(default_factory=dict)
     topic_permissions: dict[tuple[str, str], TopicPermission] = field(default_factory=dict)
 
 
-def pattern(expression: str) -> Pattern[str]:
-    """A compiled permission pattern; refuses one that does not compile."""
+def pattern(expression: str) -> Pattern:
+    """A compiled permission pattern; refuses one that is not valid."""
+    return Pattern(expression or "^$")
+
+
+def _kept_pattern(expression: str) -> Pattern:
+    """One that was valid when it was set. An earlier version may have had other rules: then it allows nothing."""
     try:
-        return re.compile(expression or "^$")
-    except re.error as error:
-        raise PreconditionFailed(f"invalid regular expression '{expression}': {error}") from None
+        return pattern(expression)
+    except PreconditionFailed:
+        return pattern("")
 
 
 def hash_password(password: str, salt: bytes) -> str:
@@ -96,7 +101,7 @@ class Users:
         for user in definitions.users:
             self._users[user.name] = User(*user)
         for name, vhost, *expressions in definitions.permissions:
-            self._users[name].permissions[vhost] = Permission.of(*expressions)
+            self._users[name].permissions[vhost] = Permission(*map(_kept_pattern, expressions))
         for name, vhost, exchange, write, read in definitions.topic_permissions:
             self._users[name].topic_permissions[vhost, exchange] = TopicPermission(write, read)
         self.version += 1
@@ -119,8 +124,22 @@ class Users:
         user = self._users.setdefault(name, User(name))
         user.password_hash = hash_password(password, salt) if password else ""
         user.tags = tags
-        self._put(UserDefinition(name, user.password_hash, tags))
+        self._put_user(user)
         return user
+
+    def limit(self, name: str, limits: Mapping[str, int]) -> None:
+        """Set the limits of a user."""
+        user = self.get(name)
+        user.limits = limits
+        self._put_user(user)
+
+    def limits_of(self, name: str) -> Mapping[str, int]:
+        """None for a user that has been removed meanwhile."""
+        user = self._users.get(name)
+        return user.limits if user is not None else {}
+
+    def _put_user(self, user: User) -> None:
+        self._put(UserDefinition(user.name, user.password_hash, user.tags, user.limits))
 
     def remove(self, name: str) -> None:
         self.get(name)
@@ -165,12 +184,13 @@ class Users:
 class Access:
     """One user's rights in one virtual host, as a connection asks for them; remembers its answers."""
 
-    __slots__ = ("_decisions", "_users", "_version", "user", "vhost")
+    __slots__ = ("_decisions", "_topics", "_users", "_version", "user", "vhost")
 
     def __init__(self, users: Users, user: str, vhost: str) -> None:
         self._users = users
         self._version = -1
         self._decisions: dict[tuple[Verb, str], bool] = {}
+        self._topics: dict[tuple[Verb, str], Pattern | None] = {}
         self.user = user
         self.vhost = vhost
 
@@ -180,9 +200,7 @@ class Access:
 
     def require(self, verb: Verb, what: str, name: str) -> None:
         """Refuse unless the user has `verb` on the `what` ("queue" or "exchange") of that name."""
-        if self._version != self._users.version or len(self._decisions) > _DECISIONS_MAX:
-            self._decisions.clear()
-            self._version = self._users.version
+        self._refresh()
         # The default exchange has no name to match with, so it goes by another.
         resource = name or "amq.default"
         allowed = self._decisions.get((verb, resource))
@@ -203,16 +221,31 @@ class Access:
     def require_topic(self, verb: Verb, exchange: str, key: str) -> None:
         """Refuse unless topic permissions, where the user has any for this exchange, cover the routing
         key."""
-        permission = self._users.get(self.user).topic_permissions.get((self.vhost, exchange))
-        if permission is None:
-            return
-        expression = permission.write if verb is Verb.WRITE else permission.read
-        filled = expression.replace("{username}", re.escape(self.user)).replace("{vhost}", re.escape(self.vhost))
-        if not pattern(filled).search(key):
+        self._refresh()
+        if (verb, exchange) not in self._topics:
+            self._topics[verb, exchange] = self._topic_pattern(verb, exchange)
+        allowed = self._topics[verb, exchange]
+        if allowed is not None and not allowed.search(key):
             raise AccessRefused(
                 f"{verb} access to topic '{key}' in exchange '{exchange}' in vhost '{self.vhost}' "
                 f"refused for user '{self.user}'"
             )
+
+    def _refresh(self) -> None:
+        """Forget answers that no longer hold, or are too many."""
+        if self._version != self._users.version or len(self._decisions) > _DECISIONS_MAX:
+            self._decisions.clear()
+            self._topics.clear()
+            self._version = self._users.version
+
+    def _topic_pattern(self, verb: Verb, exchange: str) -> Pattern | None:
+        permission = self._users.get(self.user).topic_permissions.get((self.vhost, exchange))
+        if permission is None:
+            return None
+        expression = permission.write if verb is Verb.WRITE else permission.read
+        return _kept_pattern(
+            expression.replace("{username}", escaped(self.user)).replace("{vhost}", escaped(self.vhost))
+        )
 
     def _allows(self, verb: Verb, resource: str) -> bool:
         try:

@@ -12,13 +12,21 @@ from typing import NamedTuple
 
 
 class VHostDefinition(NamedTuple):
+    """`default_queue_type` is what a queue is that does not say it, empty for classic; one that is `protected` is not
+    deleted."""
+
     name: str
+    description: str = ""
+    tags: frozenset[str] = frozenset()
+    default_queue_type: str = ""
+    protected: bool = False
 
 
 class UserDefinition(NamedTuple):
     name: str
     password_hash: str = ""
     tags: frozenset[str] = frozenset()
+    limits: Mapping[str, int] = {}
 
 
 class PermissionDefinition(NamedTuple):
@@ -70,8 +78,8 @@ class BindingDefinition(NamedTuple):
 
 
 class ParameterDefinition(NamedTuple):
-    """A setting made at run time: a policy, for example. `vhost` is empty where it is for all of them; `value` is
-    JSON."""
+    """A setting made at run time: a policy, for example. `vhost` and `component` are empty where it is for all of them;
+    `value` is JSON."""
 
     vhost: str
     component: str

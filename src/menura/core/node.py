@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from menura.core.access import Users
 from menura.core.agenda import Agenda
@@ -11,9 +11,12 @@ from menura.core.counting import Counts, History, Overview, of_vhost
 from menura.core.definitions import Definitions, VHostDefinition
 from menura.core.errors import NotAllowed, PreconditionFailed
 from menura.core.keeping import Keeper
+from menura.core.limits import check_connection_limits
 from menura.core.memory import MemoryAccount
+from menura.core.parameters import Parameters
 from menura.core.ports import Catalog, Journal
 from menura.core.presence import Presence
+from menura.core.queue_types import check_default_type
 from menura.core.restoring import restore
 from menura.core.vhost import VHost
 
@@ -41,10 +44,11 @@ class Node:
         self.memory.on_change.append(lambda blocked: self.alarms.set("memory", blocked))
         self.keeper: Keeper | None = None
         self.users = Users()
+        self.parameters = Parameters(self)
         self.vhosts: dict[str, VHost] = {}
         # What virtual hosts that were deleted had counted.
         self.gone = Counts()
-        self.add_vhost(DEFAULT_VHOST)
+        self.add_vhost(DEFAULT_VHOST, "Default virtual host")
 
     def keep(self, catalog: Catalog, journal: Journal, definitions: Definitions) -> None:
         """Take over what outlived the last process, and from now on keep what is to outlive this one.
@@ -54,20 +58,52 @@ class Node:
         self.keeper = Keeper(catalog, journal, self.memory)
         self.vhosts.clear()
         for vhost in definitions.vhosts:
-            self.vhosts[vhost.name] = VHost(vhost.name, self.memory, self.keeper)
+            self.vhosts[vhost.name] = VHost(vhost.name, self.memory, self.keeper, self.agenda)
+            self.vhosts[vhost.name].definition = vhost
         self.users.restore(definitions)
+        self.parameters.restore(definitions)
         self.users.catalog = catalog
         if not self.vhosts:
-            self.add_vhost(DEFAULT_VHOST)
+            self.add_vhost(DEFAULT_VHOST, "Default virtual host")
         restore(self.vhosts, definitions, journal)
 
-    def add_vhost(self, name: str) -> VHost:
+    def add_vhost(self, name: str, description: str = "") -> VHost:
         """The virtual host of that name, made if there is none."""
         if name not in self.vhosts:
-            self.vhosts[name] = VHost(name, self.memory, self.keeper)
-            if self.keeper is not None:
-                self.keeper.catalog.put(VHostDefinition(name))
+            self.vhosts[name] = VHost(name, self.memory, self.keeper, self.agenda)
+            self._define(self.vhosts[name], VHostDefinition(name, description))
         return self.vhosts[name]
+
+    def describe_vhost(
+        self,
+        name: str,
+        *,
+        description: str | None = None,
+        tags: Iterable[str] | None = None,
+        default_queue_type: str | None = None,
+        protected: bool | None = None,
+    ) -> None:
+        """Change what is said of a virtual host; None leaves it as it is.
+
+        `default_queue_type` is the type of queues declared without one; a `protected` one cannot be deleted.
+        """
+        vhost = self.vhost(name)
+        check_default_type(default_queue_type or "")
+        now = vhost.definition
+        definition = VHostDefinition(
+            name,
+            now.description if description is None else description,
+            now.tags if tags is None else frozenset(tags),
+            now.default_queue_type if default_queue_type is None else default_queue_type,
+            now.protected if protected is None else protected,
+        )
+        if definition != now:
+            self._define(vhost, definition)
+
+    def _define(self, vhost: VHost, definition: VHostDefinition) -> None:
+        vhost.definition = definition
+        if self.keeper is not None:
+            self.keeper.catalog.put(definition)
 
     def vhost(self, name: str) -> VHost:
         vhost = self.vhosts.get(name)
@@ -78,10 +114,14 @@ class Node:
     def delete_vhost(self, name: str) -> None:
         """Remove a virtual host with all that is in it."""
         vhost = self.vhost(name)
+        if vhost.definition.protected:
+            raise PreconditionFailed(f"Refusing to delete virtual host '{name}' because it is protected from deletion")
         for queue in list(vhost.queues.values()):
             vhost.remove_queue(queue)
         for reply_queue in list(vhost.reply_queues):
             vhost.remove_reply_queue(reply_queue)
+        for exchange in vhost.exchanges.values():
+            exchange.forget(self.memory)
         self.gone += of_vhost(self.vhosts.pop(name))
         if self.keeper is not None:
             self.keeper.catalog.delete(VHostDefinition(name))
@@ -100,6 +140,7 @@ class Node:
     def enter(self, user: str, vhost: str) -> VHost:
         """The virtual host, for a user who may use it."""
         found = self.vhost(vhost)
+        check_connection_limits(self, user, found)
         if vhost not in self.users.get(user).permissions:
             raise NotAllowed(f"access to vhost '{vhost}' refused for user '{user}'")
         return found

@@ -23,7 +23,9 @@ from menura.store.offline_journal import Message
 
 Object = dict[str, Any]
 
-_NAMES = {"kind": "type", "what": "destination_type", "key": "routing_key"}
+_NAMES = {
+    "kind": "type", "what": "destination_type", "key": "routing_key", "protected": "protected_from_deletion",
+}  # fmt: skip
 
 
 def message_object(queue: QueueDefinition, message: Message) -> Object:

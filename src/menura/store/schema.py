@@ -90,6 +90,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             DELETE FROM bindings WHERE vhost = OLD.vhost AND what = 'exchange' AND destination = OLD.name;
         END""",
     ),
+    (
+        "ALTER TABLE vhosts ADD COLUMN description TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE vhosts ADD COLUMN tags TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE vhosts ADD COLUMN default_queue_type TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE vhosts ADD COLUMN protected INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE users ADD COLUMN limits TEXT NOT NULL DEFAULT '{}'",
+    ),
 )
 
 
@@ -101,6 +108,10 @@ def _unpack_tags(text: str) -> frozenset[str]:
     return frozenset(json.loads(text))
 
 
+def _pack_limits(limits: Mapping[str, int]) -> str:
+    return json.dumps(limits, sort_keys=True)
+
+
 def _pack_arguments(arguments: Mapping[str, bytes]) -> bytes:
     # Sorted, since they are part of a binding's key and their order means nothing.
     return fields.pack_raw_table(dict(sorted(arguments.items())))
@@ -109,8 +120,10 @@ def _pack_arguments(arguments: Mapping[str, bytes]) -> bytes:
 _CONVERTED: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "arguments": (_pack_arguments, fields.raw_table),
     "tags": (_pack_tags, _unpack_tags),
+    "limits": (_pack_limits, json.loads),
     "auto_delete": (int, bool),
     "internal": (int, bool),
+    "protected": (int, bool),
 }
 
 

@@ -6,13 +6,17 @@ through the object that it is.
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 import menura
+from menura.core.errors import Refusal
+
+Definition = Mapping[str, Any]
 
 
 class Administration(Protocol):
@@ -23,6 +27,26 @@ class Administration(Protocol):
     def permit(self, user: str, vhost: str, configure: str, write: str, read: str) -> None: ...
 
     def permit_topics(self, user: str, vhost: str, exchange: str, write: str, read: str) -> None: ...
+
+    # What may be refused answers with the text of that, and with nothing if it is not.
+
+    def set_policy(
+        self, vhost: str, name: str, pattern: str, definition: Definition, priority: int = 0, apply_to: str = "all"
+    ) -> str: ...
+
+    def set_operator_policy(
+        self, vhost: str, name: str, pattern: str, definition: Definition, priority: int = 0, apply_to: str = "all"
+    ) -> str: ...
+
+    def clear_policy(self, vhost: str, name: str) -> str: ...
+
+    def clear_operator_policy(self, vhost: str, name: str) -> str: ...
+
+    def set_parameter(self, vhost: str, component: str, name: str, value: Any) -> str: ...
+
+    def set_vhost_limits(self, vhost: str, limits: Mapping[str, Any]) -> str: ...
+
+    def set_user_limits(self, user: str, limits: Mapping[str, Any]) -> str: ...
 
     def memory_alarm(self) -> AbstractContextManager[None]:
         """While entered, memory is short if any message is held at all."""
@@ -48,6 +72,39 @@ class OwnBroker:
 
     def permit_topics(self, user: str, vhost: str, exchange: str, write: str, read: str) -> None:
         self._broker.permit_topics(user, exchange, write, read, vhost)
+
+    def set_policy(
+        self, vhost: str, name: str, pattern: str, definition: Definition, priority: int = 0, apply_to: str = "all"
+    ) -> str:
+        return _refusal(
+            lambda: self._broker.set_policy(
+                name, pattern, definition, priority=priority, apply_to=apply_to, vhost=vhost
+            )
+        )
+
+    def set_operator_policy(
+        self, vhost: str, name: str, pattern: str, definition: Definition, priority: int = 0, apply_to: str = "all"
+    ) -> str:
+        return _refusal(
+            lambda: self._broker.set_operator_policy(
+                name, pattern, definition, priority=priority, apply_to=apply_to, vhost=vhost
+            )
+        )
+
+    def clear_policy(self, vhost: str, name: str) -> str:
+        return _refusal(lambda: self._broker.clear_policy(name, vhost))
+
+    def clear_operator_policy(self, vhost: str, name: str) -> str:
+        return _refusal(lambda: self._broker.clear_operator_policy(name, vhost))
+
+    def set_parameter(self, vhost: str, component: str, name: str, value: Any) -> str:
+        return _refusal(lambda: self._broker.set_parameter(component, name, value, vhost))
+
+    def set_vhost_limits(self, vhost: str, limits: Mapping[str, Any]) -> str:
+        return _refusal(lambda: self._broker.set_vhost_limits(limits, vhost))
+
+    def set_user_limits(self, user: str, limits: Mapping[str, Any]) -> str:
+        return _refusal(lambda: self._broker.set_user_limits(user, limits))
 
     @contextmanager
     def memory_alarm(self) -> Iterator[None]:
@@ -86,6 +143,37 @@ class Rabbitmqctl:
     def permit_topics(self, user: str, vhost: str, exchange: str, write: str, read: str) -> None:
         _demand("set_topic_permissions", "-p", vhost, user, exchange, write, read)
 
+    def set_policy(
+        self, vhost: str, name: str, pattern: str, definition: Definition, priority: int = 0, apply_to: str = "all"
+    ) -> str:
+        return _ask(
+            "set_policy", "-p", vhost, "--priority", str(priority), "--apply-to", apply_to, name, pattern,
+            json.dumps(definition),
+        )  # fmt: skip
+
+    def set_operator_policy(
+        self, vhost: str, name: str, pattern: str, definition: Definition, priority: int = 0, apply_to: str = "all"
+    ) -> str:
+        return _ask(
+            "set_operator_policy", "-p", vhost, "--priority", str(priority), "--apply-to", apply_to, name, pattern,
+            json.dumps(definition),
+        )  # fmt: skip
+
+    def clear_policy(self, vhost: str, name: str) -> str:
+        return _ask("clear_policy", "-p", vhost, name)
+
+    def clear_operator_policy(self, vhost: str, name: str) -> str:
+        return _ask("clear_operator_policy", "-p", vhost, name)
+
+    def set_parameter(self, vhost: str, component: str, name: str, value: Any) -> str:
+        return _ask("set_parameter", "-p", vhost, component, name, json.dumps(value))
+
+    def set_vhost_limits(self, vhost: str, limits: Mapping[str, Any]) -> str:
+        return _ask("set_vhost_limits", "-p", vhost, json.dumps(limits))
+
+    def set_user_limits(self, user: str, limits: Mapping[str, Any]) -> str:
+        return _ask("set_user_limits", user, json.dumps(limits))
+
     @contextmanager
     def memory_alarm(self) -> Iterator[None]:
         before = _demand("eval", "vm_memory_monitor:get_vm_memory_high_watermark().").strip()
@@ -104,6 +192,20 @@ class Rabbitmqctl:
 
 def _run(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["rabbitmqctl", "--quiet", *words], capture_output=True, text=True, timeout=30)
+
+
+def _refusal(work: Callable[[], None]) -> str:
+    try:
+        work()
+    except Refusal as refusal:
+        return str(refusal)
+    return ""
+
+
+def _ask(*words: str) -> str:
+    """What rabbitmqctl says is wrong."""
+    done = _run(*words)
+    return "" if done.returncode == 0 else (done.stdout + done.stderr).removeprefix("Error:\n").removesuffix("\n")
 
 
 def _demand(*words: str) -> str:

@@ -14,9 +14,10 @@ import pytest
 
 import menura
 
-pytest.register_assert_rewrite("tests.conformance.wire")
+pytest.register_assert_rewrite("tests.conformance.wire", "tests.conformance.deaths")
 
 from tests.conformance.administration import Administration, OwnBroker, Rabbitmqctl  # noqa: E402
+from tests.conformance.deaths import Graveyard  # noqa: E402
 from tests.conformance.differences import DIFFERENCES  # noqa: E402
 from tests.conformance.wire import Client  # noqa: E402
 
@@ -100,6 +101,12 @@ def connect(amqp_url: str, name: Names, janitor: Client, request: pytest.Fixture
 def c(connect: Connect) -> Client:
     """A connection with channel 1 open."""
     return connect().login().open_channel()
+
+
+@pytest.fixture
+def grave(connect: Connect, name: Names) -> Graveyard:
+    """Where the dead letters of queues declared with `grave.to_here` end."""
+    return Graveyard(connect().login().open_channel(), name("d"))
 
 
 @pytest.fixture(scope="session")

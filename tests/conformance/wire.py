@@ -114,7 +114,7 @@ class Client:
     def _note(self, thing: Sendable) -> None:
         """Remember how to delete what this may create."""
         if isinstance(thing, Queue.Declare):
-            if not (thing.exclusive or thing.passive or thing.queue.startswith("amq.")):
+            if thing.queue and not (thing.exclusive or thing.passive or thing.queue.startswith("amq.")):
                 self.leftovers.append(Queue.Delete(queue=thing.queue, nowait=True))
         elif isinstance(thing, Exchange.Declare):
             if thing.exchange and not (thing.passive or thing.exchange.startswith("amq.")):
@@ -137,14 +137,19 @@ class Client:
 
     def frame(self, seconds: float = ANSWER_SECONDS_MAX) -> tuple[int, Any] | None:
         """The next frame with its channel; None at the end of the connection."""
+        data = self.frame_bytes(seconds)
+        return decode(data) if data else None
+
+    def frame_bytes(self, seconds: float = ANSWER_SECONDS_MAX) -> bytes:
+        """The next frame as it came; nothing at the end of the connection."""
         deadline = time.monotonic() + seconds
         while True:
             whole = self._whole_frame_bytes()
             if whole:
                 data, self._buffer = self._buffer[:whole], self._buffer[whole:]
-                return decode(data)
+                return data
             if self._ended:
-                return None
+                return b""
             self._receive(deadline - time.monotonic())
 
     def _whole_frame_bytes(self) -> int:

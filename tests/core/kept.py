@@ -7,7 +7,7 @@ something goes with it. A node's `next_life` is made of that and of the journal,
 from __future__ import annotations
 
 import itertools
-import re
+import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from menura.core.definitions import (
     Definition,
     Definitions,
     ExchangeDefinition,
+    ParameterDefinition,
     PermissionDefinition,
     QueueDefinition,
     TopicPermissionDefinition,
@@ -25,6 +26,7 @@ from menura.core.definitions import (
     VHostDefinition,
 )
 from menura.core.node import Node
+from menura.core.patterns import Pattern
 from menura.core.ports import Journal, Published, Settled
 from menura.core.queue import Queue
 from menura.core.vhost import PREDECLARED, VHost
@@ -127,7 +129,13 @@ def key_of(definition: Definition) -> tuple[Any, ...]:
     """What tells a definition from others of its kind."""
     if isinstance(definition, BindingDefinition):
         return (*definition[:-1], frozenset(definition.arguments.items()))
-    lengths = {PermissionDefinition: 2, TopicPermissionDefinition: 3, ExchangeDefinition: 2, QueueDefinition: 2}
+    lengths = {
+        PermissionDefinition: 2,
+        TopicPermissionDefinition: 3,
+        ExchangeDefinition: 2,
+        QueueDefinition: 2,
+        ParameterDefinition: 3,
+    }
     return tuple(definition[: lengths.get(type(definition), 1)])
 
 
@@ -166,6 +174,7 @@ def fold(changes: Iterable[tuple[bool, Definition]]) -> Definitions:
         of(ExchangeDefinition),
         of(QueueDefinition),
         of(BindingDefinition),
+        of(ParameterDefinition),
     )
 
 
@@ -176,9 +185,20 @@ def by_key(definitions: Definitions) -> list[dict[tuple[Any, ...], Definition]]:
     return kinds
 
 
-def expression_of(pattern: re.Pattern[str]) -> str:
+def expression_of(pattern: Pattern) -> str:
     """As it was given: nothing, where nothing can match."""
-    return "" if pattern.pattern == "^$" else pattern.pattern
+    return "" if pattern.source == "^$" else pattern.source
+
+
+def parameters_of(node: Node) -> Iterator[ParameterDefinition]:
+    for vhost in node.vhosts.values():
+        for component, policies in vhost.policies.by_name.items():
+            for name, policy in policies.items():
+                yield ParameterDefinition(vhost.name, component, name, json.dumps(policy.value))
+        if vhost.limits:
+            yield ParameterDefinition(vhost.name, "vhost-limits", "limits", json.dumps(vhost.limits))
+    for name, value in node.parameters.globals.items():
+        yield ParameterDefinition("", "", name, json.dumps(value))
 
 
 def durable_part(node: Node) -> Definitions:
@@ -186,8 +206,8 @@ def durable_part(node: Node) -> Definitions:
     predeclared = {"", *(name for name, _, _ in PREDECLARED)}
     vhosts = node.vhosts.values()
     return Definitions(
-        tuple(VHostDefinition(vhost.name) for vhost in vhosts),
-        tuple(UserDefinition(user.name, user.password_hash, user.tags) for user in node.users),
+        tuple(vhost.definition for vhost in vhosts),
+        tuple(UserDefinition(user.name, user.password_hash, user.tags, user.limits) for user in node.users),
         tuple(
             PermissionDefinition(user.name, vhost, *map(expression_of, (each.configure, each.write, each.read)))
             for user in node.users
@@ -218,4 +238,5 @@ def durable_part(node: Node) -> Definitions:
             for each in vhost.bindings.values()
             if each.source.durable and each.destination.durable
         ),
+        tuple(parameters_of(node)),
     )

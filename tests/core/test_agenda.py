@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from menura.core.agenda import TICK_SECONDS, Agenda
+from menura.core.agenda import Agenda
 
 
 def test_work_is_done_when_its_time_has_come_in_order_and_once() -> None:
@@ -12,9 +12,9 @@ def test_work_is_done_when_its_time_has_come_in_order_and_once() -> None:
     agenda.after(10, lambda: done.append("second"))
     agenda.after(5, lambda: done.append("first"))
     agenda.after(10, lambda: done.append("third"))
-    agenda.tick(105.0)
+    agenda.tick(104.9)
     assert done == []
-    agenda.tick(105.0 + TICK_SECONDS)
+    agenda.tick(105.0)
     assert done == ["first"]
     agenda.tick(200.0)
     assert done == ["first", "second", "third"]
@@ -45,7 +45,7 @@ def test_work_may_ask_for_more() -> None:
     agenda.after(1, again)
     for now in range(10):
         agenda.tick(float(now))
-    assert done == [2.0, 4.0, 6.0]
+    assert done == [1.0, 2.0, 3.0]
 
 
 def test_time_does_not_go_back_and_is_known_in_two_ways() -> None:
@@ -66,3 +66,32 @@ def test_cancelled_work_in_the_far_future_is_forgotten() -> None:
     agenda.after(1, lambda: done.append(1))
     agenda.tick(10.0)
     assert done == [1]
+
+
+def test_whoever_has_a_clock_is_told_when_the_first_thing_is_due() -> None:
+    agenda = Agenda()
+    agenda.clock = lambda: 50.0
+    told: list[float] = []
+    agenda.on_sooner = told.append
+    agenda.after(10, print)
+    agenda.after(20, print)
+    agenda.after(5, print)
+    assert told == [60.0, 55.0]
+    assert agenda.next_due == 55.0
+
+
+def test_what_is_due_by_what_was_just_done_waits_for_the_next_time() -> None:
+    agenda = Agenda()
+    agenda.tick(1.0)
+    done: list[int] = []
+
+    def again() -> None:
+        done.append(len(done))
+        agenda.after(0, again)
+
+    agenda.after(0, again)
+    agenda.tick(1.0)
+    assert done == [0]
+    assert agenda.next_due == 1.0
+    agenda.tick(1.0)
+    assert done == [0, 1]

@@ -55,7 +55,7 @@ def fill(kept: Kept, numbers: Iterable[int], persistent: bool = True, key: str =
 
 def stretches(queue: Queue) -> list[tuple[int, int, bool]]:
     """What waits, never handed out: from which position, how many, whether in the journal alone."""
-    return [(position, len(run), isinstance(run, Paged)) for position, run in queue._ready]
+    return [(position, len(run), isinstance(run, Paged)) for position, run, again, _ in queue.places if not again]
 
 
 def paged_count(queue: Queue) -> int:

@@ -304,7 +304,7 @@ class QueuesAsLists(RuleBasedStateMachine):
         alone = [each for model in self.models.values() for each in model.messages if not each.shared]
         shared = sum(self.shared_bytes[group] for group, left in self.copies.items() if left)
         charged = sum(each.size_bytes + MESSAGE_OVERHEAD_BYTES for each in alone) + shared
-        runs = sum(len(queue._ready) + len(queue._back) for queue in self.models)
+        runs = sum(len(list(queue.places)) for queue in self.models)
         assert self.vhost.memory.used_bytes == charged + runs * RUN_OVERHEAD_BYTES
 
     def teardown(self) -> None:

@@ -286,7 +286,7 @@ class QueuesOverRestarts(RuleBasedStateMachine):
 
     @invariant()
     def the_account_holds_what_is_in_memory(self) -> None:
-        runs = [run for model in self.models.values() for _, run in (*model.queue._ready, *model.queue._back)]
+        runs = [run for model in self.models.values() for _, run, *_ in model.queue.places]
         in_memory = [run for run in runs if isinstance(run, Run)] + [held.run for held in self.held]
         alone = [run for run in in_memory if run.shared is None]
         copies: dict[SharedCharge, int] = {}
@@ -322,7 +322,7 @@ def entries(queue: Queue, wanted: Callable[[Run | Paged], bool]) -> set[int]:
     """The positions of messages that wait in such entries; no position may be there twice."""
     found = [
         position
-        for first, run in (*queue._ready, *queue._back)
+        for first, run, *_ in queue.places
         if wanted(run)
         for position in range(first, first + len(run))
     ]

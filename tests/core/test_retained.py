@@ -8,7 +8,8 @@ import pytest
 from tests.core.domain import a_vhost, number_of, numbered, operations
 from tests.core.kept import live
 
-from menura.core.exchange import KINDS, Binding
+from menura.core.exchange import Binding
+from menura.core.exchanges import KINDS
 from menura.core.queue import Queue
 from menura.core.retained import QUEUE
 from menura.core.routing import Route

@@ -1,7 +1,9 @@
-"""What is to be done at a certain time, for those who have no connection that could look at a clock.
+"""What is to be done at a certain time.
 
-Time is seconds, monotonic, as `tick` is told it. `wall_ms` is the same moment in milliseconds since 1970, once whoever
-knows has set `epoch_ms`: the time since 1970 when the monotonic clock stood at zero.
+Time is seconds, monotonic. The core has no clock of its own: whoever runs it gives `clock`, and, to have things done
+on time, listens for `on_sooner` and calls `tick` at that time; without a clock it is whatever time `tick` was last
+told. `wall_ms` is the same moment in milliseconds since 1970, once whoever knows has set `epoch_ms`: the time since
+1970 when the monotonic clock stood at zero.
 """
 
 from __future__ import annotations
@@ -9,8 +11,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 
-# As long as this may have passed since the last tick: nothing is done too early.
-TICK_SECONDS = 0.5
 _SWEEP_MIN = 64
 
 
@@ -31,8 +31,11 @@ class Entry:
 
 class Agenda:
     def __init__(self) -> None:
-        self.now = 0.0
         self.epoch_ms = 0
+        self._told = 0.0
+        self.clock: Callable[[], float] = lambda: self._told
+        self.on_sooner: Callable[[float], None] = lambda when: None
+        """Called with the time of the first entry when there is an earlier one than before."""
         self._entries: list[tuple[float, int, Entry]] = []
         self._count = self._cancelled = 0
 
@@ -40,14 +43,26 @@ class Agenda:
         return len(self._entries)
 
     @property
+    def now(self) -> float:
+        return self.clock()
+
+    @property
     def wall_ms(self) -> int:
-        return self.epoch_ms + int(self.now * 1000)
+        return self.epoch_ms + int(self.clock() * 1000)
+
+    @property
+    def next_due(self) -> float | None:
+        """When `tick` is to be called next; it may turn out that there is nothing to do."""
+        return self._entries[0][0] if self._entries else None
 
     def after(self, seconds: float, work: Callable[[], None]) -> Entry:
         """Do this when so much time has passed."""
         entry = Entry(self, work)
         self._count += 1
-        heapq.heappush(self._entries, (self.now + TICK_SECONDS + seconds, self._count, entry))
+        when = self.clock() + seconds
+        heapq.heappush(self._entries, (when, self._count, entry))
+        if self._entries[0][2] is entry:
+            self.on_sooner(when)
         return entry
 
     def sweep(self) -> None:
@@ -59,13 +74,22 @@ class Agenda:
             self._cancelled = 0
 
     def tick(self, now: float) -> None:
-        """It is `now`: do what is due."""
-        if now > self.now:
-            self.now = now
-        while self._entries and (self._entries[0][0] <= self.now or self._entries[0][2].work is None):
-            entry = heapq.heappop(self._entries)[2]
-            work, entry.work = entry.work, None
-            if work is None:
-                self._cancelled -= 1
-            else:
-                work()
+        """It is `now`: do what is due. What is due by what was done waits for the next time."""
+        if now > self._told:
+            self._told = now
+        last = self._count
+        later = []
+        try:
+            while self._entries and (self._entries[0][0] <= now or self._entries[0][2].work is None):
+                found = heapq.heappop(self._entries)
+                entry = found[2]
+                if entry.work is None:
+                    self._cancelled -= 1
+                elif found[1] > last:
+                    later.append(found)
+                else:
+                    work, entry.work = entry.work, None
+                    work()
+        finally:
+            for found in later:
+                heapq.heappush(self._entries, found)

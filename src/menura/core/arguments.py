@@ -19,6 +19,7 @@ CLASSIC = fields.encode_value("classic")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 # More than any number has that could be meant.
 _DIGITS_MAX = 24
+KEY_BYTES_MAX = 255
 EXPIRES_MS_MAX = 10 * 365 * 24 * 3600 * 1000
 
 
@@ -58,7 +59,7 @@ def require_equal_arguments(
 ) -> None:
     """Refuse a second declaration whose known arguments differ; integers compare by value, whatever their
     width."""
-    for name in QUEUE_ARGUMENTS if names is None else names:
+    for name in QUEUE_ARGUMENTS[queue_type(current)] if names is None else names:
         new, old = received.get(name), current.get(name)
         same = _same_type(new, old) if name == "x-queue-type" else _same(new, old)
         if not same:
@@ -139,6 +140,10 @@ def _version(kind: str, value: Any, arguments: Arguments) -> str | None:
     return wrong or (None if value in (1, 2) else f"\"unsupported queue version '{value}'\"")
 
 
+def _anything(kind: str, value: Any, _: Arguments) -> str | None:
+    return None
+
+
 def _boolean(kind: str, value: Any, _: Arguments) -> str | None:
     return None if kind == "bool" else f"{{unacceptable_type,{kind}}}"
 
@@ -154,10 +159,15 @@ def _dead_letter_key(kind: str, value: Any, arguments: Arguments) -> str | None:
     wrong = _string()(kind, value, arguments)
     if wrong is None and "x-dead-letter-exchange" not in arguments:
         return "routing_key_but_no_dlx_defined"
+    if wrong is None and len(value.encode()) > KEY_BYTES_MAX:
+        # RabbitMQ takes it, and breaks down when such a message is to be delivered.
+        return f"{{too_long,{len(value.encode())}}}"
     return wrong
 
 
-QUEUE_ARGUMENTS: dict[str, Check] = {
+# In the order in which they are looked at.
+_COMMON: dict[str, Check] = {
+    "x-queue-type": _string("classic", "quorum", otherwise="\"unsupported queue type '{}'\""),
     "x-expires": _integer(1, EXPIRES_MS_MAX),
     "x-message-ttl": _integer(0, EXPIRES_MS_MAX),
     "x-dead-letter-exchange": _string(),
@@ -166,37 +176,57 @@ QUEUE_ARGUMENTS: dict[str, Check] = {
     "x-max-length-bytes": _integer(),
     "x-max-priority": _priority,
     "x-overflow": _string("drop-head", "reject-publish", "reject-publish-dlx", otherwise="invalid_overflow"),
+}
+_OF_CLASSIC: dict[str, Check] = {
     "x-queue-mode": _string("default", "lazy", otherwise="\"unsupported queue mode '{}'\""),
     "x-queue-version": _version,
-    "x-queue-type": _string("classic", "quorum", otherwise="\"unsupported queue type '{}'\""),
-    "x-single-active-consumer": _boolean,
+    "x-queue-master-locator": _anything,
 }
+_OF_QUORUM: dict[str, Check] = {
+    "x-delivery-limit": _integer(-(1 << 63)),
+    "x-dead-letter-strategy": _string("at-most-once", "at-least-once", otherwise="invalid_dlx_strategy"),
+    "x-max-in-memory-length": _integer(),
+    "x-max-in-memory-bytes": _integer(),
+    "x-quorum-initial-group-size": _integer(1),
+    "x-quorum-target-group-size": _integer(1),
+    "x-queue-leader-locator": _string("client-local", "balanced", otherwise="invalid_queue_locator_arg"),
+    "x-delayed-retry-type": _string("disabled", "all", "failed", "returned", otherwise="invalid_delayed_retry_type"),
+    "x-delayed-retry-min": _integer(1, EXPIRES_MS_MAX),
+    "x-delayed-retry-max": _integer(1, EXPIRES_MS_MAX),
+}
+_OF_STREAMS: dict[str, Check] = dict.fromkeys(
+    ("x-max-age", "x-stream-max-segment-size-bytes", "x-initial-cluster-size"), _anything
+)
+_LAST: dict[str, Check] = {"x-single-active-consumer": _boolean}
+QUEUE_ARGUMENTS: dict[str, dict[str, Check]] = {
+    "classic": {**_COMMON, **_OF_CLASSIC, **_LAST},
+    "quorum": {**_COMMON, **_OF_QUORUM, **_LAST},
+}
+"""What queues of each type know; what another type knows is refused, and everything else left alone."""
 
 
-# Arguments that only other types of queue have.
-NOT_CLASSIC = (
-    "x-max-in-memory-length", "x-max-in-memory-bytes", "x-delivery-limit", "x-dead-letter-strategy",
-    "x-quorum-initial-group-size", "x-max-age", "x-stream-max-segment-size-bytes", "x-initial-cluster-size",
-)  # fmt: skip
+def queue_type(arguments: Arguments) -> str:
+    return text(arguments, "x-queue-type") or "classic"
 
 
 def check_replicable(what: str, arguments: Arguments, *, durable: bool, exclusive: bool, auto_delete: bool) -> None:
     """Refuse properties that a quorum queue cannot have."""
-    if text(arguments, "x-queue-type") != "quorum":
+    if queue_type(arguments) != "quorum":
         return
-    for wrong, name in ((not durable, "non-durable"), (exclusive, "exclusive-owner"), (auto_delete, "auto-delete")):
+    for wrong, name in ((auto_delete, "auto-delete"), (exclusive, "exclusive-owner"), (not durable, "non-durable")):
         if wrong:
             raise PreconditionFailed(f"invalid property '{name}' for {what}")
 
 
 def check_queue_arguments(what: str, arguments: Arguments) -> None:
     """Refuse a declaration with an argument of a wrong type or out of range."""
-    _require_string("x-dead-letter-exchange", what, arguments)
-    if text(arguments, "x-queue-type") in (None, "classic"):
-        for name in NOT_CLASSIC:
-            if name in arguments:
-                raise PreconditionFailed(f"invalid arg '{name}' for {what} of queue type rabbit_classic_queue")
-    _check(what, arguments, QUEUE_ARGUMENTS)
+    require_string("x-dead-letter-exchange", what, arguments)
+    kind = queue_type(arguments)
+    known = QUEUE_ARGUMENTS.get(kind, _COMMON)
+    _check(what, arguments, known)
+    for name in (*_OF_CLASSIC, *_OF_QUORUM, *_OF_STREAMS):
+        if name in arguments and name not in known:
+            raise PreconditionFailed(f"invalid arg '{name}' for {what} of queue type rabbit_{kind}_queue")
 
 
 def _check(what: str, arguments: Arguments, checks: Mapping[str, Check]) -> None:
@@ -210,7 +240,7 @@ def _check(what: str, arguments: Arguments, checks: Mapping[str, Check]) -> None
 
 def check_exchange_arguments(name: str, vhost: str, arguments: Arguments) -> None:
     """Refuse a declaration with an alternate exchange that is no name."""
-    _require_string("alternate-exchange", f"exchange '{name}' in vhost '{vhost}'", arguments)
+    require_string("alternate-exchange", f"exchange '{name}' in vhost '{vhost}'", arguments)
 
 
 def check_consumer_arguments(what: str, arguments: Arguments) -> None:
@@ -218,7 +248,8 @@ def check_consumer_arguments(what: str, arguments: Arguments) -> None:
     _check(what, arguments, {"x-priority": _integer(-(1 << 63)), "x-cancel-on-ha-failover": _boolean})
 
 
-def _require_string(name: str, what: str, arguments: Arguments) -> None:
+def require_string(name: str, what: str, arguments: Arguments) -> None:
+    """Refuse a declaration of `what` with an argument that is no text."""
     raw = arguments.get(name)
     if raw is not None and fields.type_name(raw) != "longstr":
         raise PreconditionFailed(f"invalid type '{fields.type_name(raw)}' for arg '{name}' in {what}")

@@ -102,7 +102,7 @@ class Consumer:
 class Turns:
     """The consumers of one queue: highest priority first, equals by turns.
 
-    With `single` only the longest-standing consumer is served, until it goes.
+    With `single` only the first of all is served, until it goes; then the highest of those that wait.
     """
 
     __slots__ = ("_priorities", "_ranks", "all", "single")
@@ -126,7 +126,12 @@ class Turns:
         rank.append(consumer)
 
     def remove(self, consumer: Consumer) -> None:
+        active = self.all[0]
         self.all.remove(consumer)
+        if self.single and consumer is active and self.all:
+            heir = max(self.all, key=lambda waiting: waiting.priority)  # of equals the first
+            self.all.remove(heir)
+            self.all.insert(0, heir)
         rank = self._ranks[consumer.priority]
         rank.remove(consumer)
         if not rank:

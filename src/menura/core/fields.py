@@ -15,7 +15,7 @@ be raised is FieldError.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from struct import Struct
@@ -31,7 +31,9 @@ __all__ = [
     "decode_value",
     "encode_table",
     "encode_value",
+    "pack_raw_items",
     "pack_raw_table",
+    "raw_items",
     "raw_table",
     "type_name",
 ]
@@ -283,6 +285,24 @@ def raw_table(data: bytes, pos: int = 0) -> dict[str, bytes]:
 def pack_raw_table(table: Mapping[str, bytes]) -> bytes:
     """The table, with its length, of values encoded with their type octet."""
     return _sized(b"".join([_encode_key(key) + raw for key, raw in table.items()]))
+
+
+def raw_items(raw: bytes) -> list[bytes]:
+    """The encoded values, type octets first, of an encoded array with its type octet; none if it is something else."""
+    if not raw.startswith(b"A"):
+        return []
+    pos, stop = _extent(raw, 1, len(raw))
+    items = []
+    while pos < stop:
+        end = _value_end(raw, pos, stop)
+        items.append(raw[pos:end])
+        pos = end
+    return items
+
+
+def pack_raw_items(items: Iterable[bytes]) -> bytes:
+    """The array, with its type octet, of values encoded with theirs."""
+    return b"A" + _sized(b"".join(items))
 
 
 def type_name(raw: bytes) -> str:

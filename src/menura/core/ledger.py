@@ -91,6 +91,16 @@ class Ledger:
             raise UnknownTag(last)
         return self._cut(1, last)
 
+    @property
+    def oldest(self) -> Span | None:
+        """What was sent first of all that is outstanding."""
+        if not self.outstanding:
+            return None
+        at = self._low
+        while (span := self._spans[at]) is None:
+            at += 1
+        return span
+
     def drain(self) -> list[Span]:
         """Remove and return everything."""
         spans = [span for span in self._spans if span is not None]

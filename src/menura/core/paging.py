@@ -6,7 +6,9 @@ messages would be. In front of a consumer they are read back, some hundred kilob
 
 from __future__ import annotations
 
-from menura.core.ports import Journal
+from collections.abc import Callable, Iterable
+
+from menura.core.ports import Journal, Stored
 from menura.core.routing import Route
 from menura.core.run import Run
 
@@ -17,13 +19,17 @@ _READ_MESSAGES_MAX = 4096
 
 
 class Paged:
-    """`count` persistent messages in a row, of `size_bytes` together, as far as that is known."""
+    """`count` persistent messages in a row, of `size_bytes` together, as far as that is known.
 
-    __slots__ = ("count", "size_bytes")
+    None of them is due before `deadline_ms`, if that is not 0.
+    """
 
-    def __init__(self, count: int, size_bytes: int) -> None:
+    __slots__ = ("count", "deadline_ms", "size_bytes")
+
+    def __init__(self, count: int, size_bytes: int, deadline_ms: int = 0) -> None:
         self.count = count
         self.size_bytes = size_bytes
+        self.deadline_ms = deadline_ms
 
     def __len__(self) -> int:
         return self.count
@@ -37,25 +43,55 @@ class Paged:
         if count >= self.count:
             return None
         size_bytes = self.size_bytes * count // self.count
-        rest = Paged(self.count - count, self.size_bytes - size_bytes)
+        rest = Paged(self.count - count, self.size_bytes - size_bytes, self.deadline_ms)
         self.count, self.size_bytes = count, size_bytes
         return rest
 
 
-def read_back(journal: Journal, queue: int, first: int, count: int) -> list[tuple[int, Run]]:
-    """Runs with their positions. What the disk has lost is missing."""
+def read_back(
+    journal: Journal,
+    queue: int,
+    first: int,
+    count: int,
+    deadline_of: Callable[[bytes, int], int] | None = None,
+) -> list[tuple[int, Run]]:
+    """Runs with their positions. What the disk has lost is missing.
+
+    `deadline_of` tells the deadline of a message from its content and the time it was taken.
+    """
     found: list[tuple[int, Run]] = []
     routes: dict[tuple[str, tuple[str, ...]], Route] = {}
     for stored in journal.read(queue, first, first + count - 1):
-        contents = stored.contents
         names = stored.exchange, stored.keys
         route = routes.get(names)
         if route is None:
             route = routes[names] = Route(stored.exchange, stored.keys[0], stored.keys[1:])
-        run = Run(route, contents, sum(map(len, contents)), max(map(len, contents)), persistent=True)
-        if found:
-            position, last = found[-1]
-            if position + len(last.contents) == stored.first and last.absorb(run):
-                continue
-        found.append((stored.first, run))
+        for position, contents, deadline_ms in _due_together(stored, deadline_of):
+            run = _run(route, contents, deadline_ms)
+            if found:
+                at, last = found[-1]
+                if at + len(last.contents) == position and last.absorb(run):
+                    continue
+            found.append((position, run))
     return found
+
+
+def _due_together(
+    stored: Stored, deadline_of: Callable[[bytes, int], int] | None
+) -> Iterable[tuple[int, list[bytes], int]]:
+    """Position, contents and deadline of each of its parts that have the same one."""
+    if deadline_of is None:
+        return ((stored.first, stored.contents, 0),)
+    parts: list[tuple[int, list[bytes], int]] = []
+    for position, content in enumerate(stored.contents, stored.first):
+        deadline_ms = deadline_of(content, stored.at_ms)
+        if parts and parts[-1][2] == deadline_ms:
+            parts[-1][1].append(content)
+        else:
+            parts.append((position, [content], deadline_ms))
+    return parts
+
+
+def _run(route: Route, contents: list[bytes], deadline_ms: int) -> Run:
+    lengths = list(map(len, contents))
+    return Run(route, contents, sum(lengths), max(lengths), persistent=True, deadline_ms=deadline_ms)

@@ -31,6 +31,12 @@ class Subscriber(Protocol):
         """The queue is gone; the consumer will get nothing more."""
 
 
+class Dispatcher(Protocol):
+    """Has something to do once what is being done is done: a queue that was touched, mostly."""
+
+    def dispatch(self) -> None: ...
+
+
 class Owner(Protocol):
     """What exclusive queues belong to: a connection."""
 

@@ -8,9 +8,14 @@ connection.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from menura.core.peers import Peer
+
+
+def _none() -> int:
+    return 0
 
 
 @dataclass(eq=False, slots=True)
@@ -26,17 +31,19 @@ class Connected:
     vhost: str
     name: str = ""
     since_ms: int = 0
-    subscription_count: int = 0
+    subscriptions: Callable[[], int] = _none
+    """How many it has, but for those of its session."""
+    channel_count: int = 0
 
 
 @dataclass(eq=False, slots=True)
 class Remembered:
-    """A session under a client's name; `connected` is None while the client is away."""
+    """A session under a client's name, which may be connected or away."""
 
     name: str
     vhost: str
-    connected: Connected | None = None
-    subscription_count: int = 0
+    connected: Callable[[], bool]
+    subscriptions: Callable[[], int]
 
 
 class Presence:
@@ -65,5 +72,5 @@ class Presence:
 
     @property
     def subscription_count(self) -> int:
-        connected = sum(connection.subscription_count for connection in self.connections)
-        return connected + sum(session.subscription_count for session in self.sessions)
+        connected = sum(connection.subscriptions() for connection in self.connections)
+        return connected + sum(session.subscriptions() for session in self.sessions)

@@ -23,6 +23,9 @@ from .fields import FieldError, Value, decode_table, encode_table
 Field = str | int | bytes
 """A single field: text, a number, or the headers as an encoded table with its length."""
 
+REPLY_TO_TOPIC = "x-reply-to-topic"
+"""The header with the routing key of amq.topic that answers go to, where `reply_to` cannot say it."""
+
 TEXT, TABLE, OCTET, TIME = "text", "table", "octet", "time"
 
 PROPERTIES = {
@@ -165,6 +168,12 @@ def text(data: bytes, name: str) -> str | None:
     value = field(data, name)
     assert value is None or isinstance(value, str)
     return value
+
+
+def octets(data: bytes, name: str) -> bytes:
+    """A field as it stands, unread, a text with its length; empty where it is absent."""
+    _, start, end = _locate(data, _INDEX[name])
+    return data[start:end]
 
 
 def headers_raw(data: bytes) -> bytes | None:

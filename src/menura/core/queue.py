@@ -1,9 +1,8 @@
 """A queue: runs waiting in order, consumers, and what has been handed out but not settled.
 
-Every message has a position, counted up from 0 over the queue's life. New messages go to the end; messages
-that come back (rejected, or their consumer went away) return to the place their position gives them, which is
-before everything never handed out: they wait in a heap of their own, and being there is what makes them
-`redelivered`.
+Every message has a position, counted up from 0 over the queue's life. The line (see `line`) knows the order in which
+they go out. What a plain queue does not do, such as expire messages or count how often they came back, is in its
+`rules`: it has none until a setting or a message asks for that.
 
 A durable queue writes what it is to keep into the journal, and when too much waits in it, that is where the messages
 are (see `paging`).
@@ -11,16 +10,17 @@ are (see `paging`).
 
 from __future__ import annotations
 
-import heapq
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from menura.core.consumer import Consumer, Turns
 from menura.core.definitions import QueueDefinition
 from menura.core.errors import AccessRefused
+from menura.core.line import Entry, Fifo, Line, Mark, Place, Ranked, Scheduled, Waiting
 from menura.core.paging import RESIDENT_BYTES_MAX, Paged, read_back
+from menura.core.rules import Rules
 from menura.core.run import Run
+from menura.core.settings import PLAIN, QueueSettings
 
 if TYPE_CHECKING:
     from menura.core.exchange import Arguments, Binding
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 _PIECE = 64
 # Consumers take strict turns, message by message, until there is this much work for each of them.
 _STRICT_TURNS = 64
-Entry = tuple[int, Run | Paged]
-"""Messages that stand together, and the position of the first of them."""
 
 
 class Queue:
@@ -42,10 +40,9 @@ class Queue:
     what: ClassVar[str] = "queue"
 
     __slots__ = (
-        "_back", "_keeper", "_paged_bytes", "_paged_count", "_ready", "acknowledged", "alive", "arguments",
-        "auto_delete", "bindings", "consumers", "delivered", "durable", "id", "name", "next_position", "owner",
-        "published", "ready_bytes", "ready_count", "redelivered", "touched", "unsettled_bytes", "unsettled_count",
-        "vhost",
+        "_keeper", "_line", "_paged_bytes", "_paged_count", "acknowledged", "alive", "arguments", "auto_delete",
+        "bindings", "consumers", "delivered", "durable", "id", "name", "next_position", "owner", "published",
+        "ready_bytes", "ready_count", "redelivered", "rules", "touched", "unsettled_bytes", "unsettled_count", "vhost",
     )  # fmt: skip
 
     def __init__(
@@ -73,8 +70,8 @@ class Queue:
         self.alive = True
         self.touched = False
         self.next_position = 0
-        self._ready: deque[Entry] = deque()
-        self._back: list[Entry] = []  # a heap, by position
+        self._line: Line = Fifo()
+        self.rules: Rules | None = None
         self.ready_count = self.ready_bytes = 0
         self._paged_count = self._paged_bytes = 0  # of those, what is not in memory
         self.unsettled_count = self.unsettled_bytes = 0
@@ -82,8 +79,11 @@ class Queue:
 
     # -- messages in, out and back ---------------------------------------------------------------------------
 
-    def enqueue(self, run: Run) -> None:
-        """Append a run; it is charged to the memory account by the caller where several queues share it."""
+    def enqueue(self, run: Run, rank: int = 0) -> None:
+        """Append a run; it is charged to the memory account by the caller where several queues share it.
+
+        Where the queue has `rules`, it is they who call this.
+        """
         count = len(run.contents)
         self.published += count
         if not self.ready_count and self._pass_on(run, count):
@@ -95,13 +95,11 @@ class Queue:
         if self._keeper is not None and run.persistent and self._crowded():
             if run.shared is not None:
                 self.vhost.memory.release(run)
-            self._page(position, run)
+            self._page(position, run, rank)
         else:
             if run.shared is None:
                 self.vhost.memory.charge(run)
-            tail = self._ready[-1][1] if self._ready else None
-            if not (isinstance(tail, Run) and tail.absorb(run)):
-                self._ready.append((position, run))
+            if self._line.append(position, run, rank):
                 self.vhost.memory.weigh_runs(1)
         if not self.touched:
             self.touch()
@@ -142,6 +140,13 @@ class Queue:
             self.touched = True
             self.vhost.touched.append(self)
 
+    def get(self) -> tuple[int, Run, bool] | None:
+        """`take` one message for somebody who is not a consumer."""
+        if self.rules is not None:
+            self.rules.used()
+            self.rules.expire()
+        return self.take(1)
+
     def take(self, count: int) -> tuple[int, Run, bool] | None:
         """Up to `count` (at least 1) messages that stand together, from the front.
 
@@ -149,13 +154,12 @@ class Queue:
         there are none.
         """
         while self.ready_count:
-            redelivered = bool(self._back)
-            position, run = heapq.heappop(self._back) if redelivered else self._ready.popleft()
+            position, run, redelivered, rank = self._line.pop()
             if isinstance(run, Paged):
-                self._read_back(position, run, redelivered)
+                self._read_back(Place(position, run, redelivered, rank))
                 continue
             if len(run.contents) > count:
-                run = self._take_part(position, run, count, redelivered)
+                run = self._take_part(position, run, count, redelivered, rank)
             else:
                 self.vhost.memory.weigh_runs(-1)
             taken_count = len(run.contents)
@@ -168,25 +172,20 @@ class Queue:
             self.unsettled_count += taken_count
             self.unsettled_bytes += run.size_bytes
             self.delivered += taken_count
+            if self.rules is not None:
+                self.rules.weigh(run, -1)
             return position, run, redelivered
         return None
 
-    def _take_part(self, position: int, run: Run, count: int, redelivered: bool) -> Run:
+    def _take_part(self, position: int, run: Run, count: int, redelivered: bool, rank: int) -> Run:
         """The first `count` messages of a longer run; the others go back to the front."""
         pieces = run.split(count, _PIECE)
-        entries = [(position + count, pieces[1])]
+        entries: list[Entry] = [(position + count, pieces[1])]
         if len(pieces) > 2:
             entries.append((position + count + len(pieces[1].contents), pieces[2]))
             self.vhost.memory.weigh_runs(1)
-        self._put_front(entries, redelivered)
+        self._line.put_front(entries, redelivered, rank)
         return pieces[0]
-
-    def _put_front(self, entries: Sequence[Entry], redelivered: bool) -> None:
-        if redelivered:
-            for entry in entries:
-                heapq.heappush(self._back, entry)
-        else:
-            self._ready.extendleft(reversed(entries))
 
     def settle(self, position: int, run: Run) -> None:
         """These messages, taken before, are done with."""
@@ -196,32 +195,49 @@ class Queue:
         self.acknowledged += count
         self._forget(position, run)
 
-    def requeue(self, position: int, run: Run) -> None:
-        """These messages, taken before, go back to their place."""
+    def reject(self, position: int, run: Run) -> None:
+        """These messages, taken before, are not wanted by who was to have them."""
+        if self.rules is None or not self.alive:
+            self.settle(position, run)
+        else:
+            self.rules.reject(position, run)
+
+    def requeue(self, position: int, run: Run, failed: bool = False) -> None:
+        """These messages, taken before, go back to their place; `failed`: somebody has tried them and could not."""
+        if self.rules is not None and self.alive:
+            self.rules.returned(position, run, failed)
+        else:
+            self.put_back(position, run)
+
+    def put_back(self, position: int, run: Run, rank: int = 0) -> None:
+        """`requeue`, whatever the rules say."""
         count = len(run.contents)
         self.unsettled_count -= count
         self.unsettled_bytes -= run.size_bytes
         if not self.alive:
             self._forget(position, run)
             return
-        heapq.heappush(self._back, (position, run))
+        self._line.put_back(position, run, rank)
         self.vhost.memory.weigh_runs(1)
         self.ready_count += count
         self.ready_bytes += run.size_bytes
+        if self.rules is not None:
+            self.rules.weigh(run, 1)
         self.touch()
 
     def purge(self) -> int:
         """Drop everything that waits; what is handed out stays. The number dropped."""
         count = self.ready_count
-        self.vhost.memory.weigh_runs(-len(self._back) - len(self._ready))
-        for position, run in (*self._back, *self._ready):
-            if isinstance(run, Paged):
-                self._settled(position, run.count)
+        self.vhost.memory.weigh_runs(-len(self._line))
+        for place in self._line:
+            if isinstance(place.waiting, Paged):
+                self._settled(place.position, place.waiting.count)
             else:
-                self._forget(position, run)
-        self._back.clear()
-        self._ready.clear()
+                self._forget(place.position, place.waiting)
+        self._line.clear()
         self.ready_count = self.ready_bytes = self._paged_count = self._paged_bytes = 0
+        if self.rules is not None:
+            self.rules.body_bytes = 0
         return count
 
     def _forget(self, position: int, run: Run) -> None:
@@ -236,6 +252,144 @@ class Queue:
         """What a deleted queue held goes with its definition."""
         if self._keeper is not None and self.alive:
             self._keeper.settle(self.id, position, position + count - 1)
+
+    # -- rules -----------------------------------------------------------------------------------------------
+
+    def configure(self, settings: QueueSettings) -> None:
+        """Follow these settings from now on, also with what waits already."""
+        if self.rules is None:
+            if settings == PLAIN:
+                return
+            self.rules = Rules(self)
+        self.rules.configure(settings)
+
+    def rule(self) -> Rules:
+        """The rules, made now if there are none."""
+        if self.rules is None:
+            self.rules = Rules(self)
+        return self.rules
+
+    def schedule(self, rules: Rules) -> None:
+        """Be a queue, empty as yet, whose messages wait for a time of their own."""
+        self._line = Scheduled()
+        self.rules = rules
+
+    def used(self) -> None:
+        """Somebody asks for the queue, not only for its messages."""
+        if self.rules is not None:
+            self.rules.used()
+
+    def rank(self) -> None:
+        """From now on keep an order of ranks, and find what is due wherever it stands."""
+        if isinstance(self._line, Fifo):
+            self._line = Ranked(iter(self._line))
+
+    @property
+    def ranked(self) -> bool:
+        return isinstance(self._line, Ranked)
+
+    @property
+    def next_deadline_ms(self) -> int:
+        """When a message that waits is due, or has to be looked at; 0: never."""
+        return self._line.next_deadline_ms
+
+    def take_due(self, now_ms: int) -> tuple[int, Run] | None:
+        """Take off messages that are due, to be handed to `drop`; None if there are none."""
+        while (place := self._line.take_due(now_ms)) is not None:
+            if isinstance(place.waiting, Paged):
+                self._read_back(place)
+            else:
+                self._taken_off(place.waiting)
+                return place.position, place.waiting
+        return None
+
+    def take_first(self, count: int) -> tuple[int, Run]:
+        """Take up to `count` messages off the front, to be handed to `drop`; there has to be one."""
+        while True:
+            position, run, redelivered, rank = self._line.pop()
+            if isinstance(run, Paged):
+                self._read_back(Place(position, run, redelivered, rank))
+                continue
+            if len(run.contents) > count:
+                run = self._take_part(position, run, count, redelivered, rank)
+                self.vhost.memory.weigh_runs(1)
+            self._taken_off(run)
+            return position, run
+
+    def _taken_off(self, run: Run) -> None:
+        self.vhost.memory.weigh_runs(-1)
+        self.ready_count -= len(run.contents)
+        self.ready_bytes -= run.size_bytes
+        if self.rules is not None:
+            self.rules.weigh(run, -1)
+
+    def hold(self, run: Run) -> None:
+        """Messages that waited, and were taken off, are in somebody's hands."""
+        self.unsettled_count += len(run.contents)
+        self.unsettled_bytes += run.size_bytes
+
+    def drop(self, position: int, run: Run) -> None:
+        """Forget messages that waited, and were taken off for good."""
+        self._forget(position, run)
+
+    def exchange(self, run: Run, content: bytes) -> Run:
+        """A run of one message that was taken before, with other content; the journal keeps what it has."""
+        self.vhost.memory.release(run)
+        size_bytes = len(content)
+        changed = Run(run.route, [content], size_bytes, size_bytes, run.persistent, None, run.deadline_ms)
+        self.vhost.memory.charge(changed)
+        self.unsettled_bytes += size_bytes - run.size_bytes
+        return changed
+
+    @property
+    def places(self) -> Iterator[Place]:
+        """What waits, in order."""
+        return iter(self._line)
+
+    # -- what waits, wherever it stands -----------------------------------------------------------------------
+
+    def after(self, mark: Mark, most: int) -> list[Place]:
+        """Up to `most` entries, in order, with messages that stand behind a mark."""
+        return self._line.after(mark, most)
+
+    def order(self, place: Place) -> int:
+        """The first part of the marks of its messages."""
+        return self._line.order(place)
+
+    def read(self, first: int, count: int) -> list[tuple[int, Run]]:
+        """Messages that wait in the journal alone; they stay there. What the disk has lost is missing."""
+        assert self._keeper is not None
+        deadline_of = self.rules.deadline_of if self.rules is not None else None
+        return read_back(self._keeper.journal, self.id, first, count, deadline_of)
+
+    def replace(self, places: Sequence[Place], rest: Mapping[int, Sequence[Entry]]) -> None:
+        """Put what is left of entries, by their positions, in their place; what is not is the caller's."""
+        for place in places:
+            self._weigh_waiting(place.waiting, -1)
+        for entries in rest.values():
+            for _, waiting in entries:
+                self._weigh_waiting(waiting, 1)
+        self._line.replace(rest)
+
+    def insert(self, place: Place) -> None:
+        """Messages that were taken off by `replace` go back to their place."""
+        self._weigh_waiting(place.waiting, 1)
+        self._line.insert(place)
+        self.touch()
+
+    def _weigh_waiting(self, waiting: Waiting, sign: int) -> None:
+        """An entry is to wait no longer (-1), or from now on (1)."""
+        count, size_bytes = sign * len(waiting), sign * waiting.size_bytes
+        self.vhost.memory.weigh_runs(sign)
+        self.ready_count += count
+        self.ready_bytes += size_bytes
+        if isinstance(waiting, Paged):
+            self._paged_count += count
+            self._paged_bytes += size_bytes
+
+    def resident_runs(self) -> Iterator[Run]:
+        """What waits, as far as it is in memory."""
+        return (place.waiting for place in self._line if isinstance(place.waiting, Run))
 
     # -- what is kept ----------------------------------------------------------------------------------------
 
@@ -257,40 +411,53 @@ class Queue:
                     share_bytes = size_bytes * (stop - start) // left
                     size_bytes -= share_bytes
                     left -= stop - start
-                    into = self._back if start < held.delivered else self._ready
-                    into.append((start, Paged(stop - start, share_bytes)))
-        self.vhost.memory.weigh_runs(len(self._back) + len(self._ready))
+                    self._recover(start, Paged(stop - start, share_bytes), start < held.delivered)
+        self.vhost.memory.weigh_runs(len(self._line))
         self.ready_count = self._paged_count = held.message_count
         self.ready_bytes = self._paged_bytes = held.size_bytes
+        if self.rules is not None:
+            self.rules.begin()
+
+    def _recover(self, position: int, paged: Paged, redelivered: bool) -> None:
+        rules = self.rules
+        if rules is None:
+            places = [Place(position, paged, redelivered, 0)]
+        else:
+            assert self._keeper is not None
+            places = rules.recovered(self._keeper.journal, position, paged, redelivered)
+        for place in places:
+            assert isinstance(place.waiting, Paged)
+            if redelivered:
+                self._line.put_back(place.position, place.waiting, place.rank)
+            else:
+                self._line.append_paged(place.position, place.waiting, place.rank)
 
     def _crowded(self) -> bool:
         """Whether what comes now should wait in the journal alone: there is too much, or such already."""
         return (
             self._paged_count > 0
+            or (self.rules is not None and self.rules.pages)
             or self.ready_bytes - self._paged_bytes > RESIDENT_BYTES_MAX
             or self.vhost.memory.used_bytes > self.vhost.memory.scarce_bytes
         )
 
-    def _page(self, position: int, run: Run) -> None:
+    def _page(self, position: int, run: Run, rank: int) -> None:
         """Keep only the number of these messages, behind all others."""
         count = len(run.contents)
         self._paged_count += count
         self._paged_bytes += run.size_bytes
-        if self._ready:
-            at, tail = self._ready[-1]
-            if isinstance(tail, Paged) and at + tail.count == position:
-                tail.count += count
-                tail.size_bytes += run.size_bytes
-                return
-        self._ready.append((position, Paged(count, run.size_bytes)))
-        self.vhost.memory.weigh_runs(1)
+        if self._line.append_paged(position, Paged(count, run.size_bytes, run.deadline_ms), rank):
+            self.vhost.memory.weigh_runs(1)
 
-    def _read_back(self, position: int, paged: Paged, redelivered: bool) -> None:
+    def _read_back(self, place: Place) -> None:
         """Bring the first of what was taken off the front into memory, and put all back."""
         assert self._keeper is not None
+        position, paged, redelivered, rank = place
+        assert isinstance(paged, Paged)
         count = paged.first_part()
         rest = paged.cut(count)
-        runs = read_back(self._keeper.journal, self.id, position, count)
+        deadline_of = self.rules.deadline_of if self.rules is not None else None
+        runs = read_back(self._keeper.journal, self.id, position, count, deadline_of)
         size_bytes = 0
         found_count = 0
         for _, run in runs:
@@ -305,9 +472,11 @@ class Queue:
             self._note_lost(position, count, runs)
         entries: list[Entry] = [*runs]
         if rest is not None:
+            # What stands behind is due no earlier.
+            rest.deadline_ms = runs[-1][1].deadline_ms if runs else rest.deadline_ms
             entries.append((position + count, rest))
         self.vhost.memory.weigh_runs(len(entries) - 1)
-        self._put_front(entries, redelivered)
+        self._line.put_front(entries, redelivered, rank)
 
     def _note_lost(self, position: int, count: int, found: list[tuple[int, Run]]) -> None:
         """What could not be read back is gone for good."""
@@ -330,6 +499,7 @@ class Queue:
         self.consumers.add(consumer)
         if consumer.limit is not None:
             consumer.limit.consumers[consumer] = None
+        self.used()
         self.touch()
 
     def unsubscribe(self, consumer: Consumer) -> None:
@@ -342,6 +512,7 @@ class Queue:
         if self.auto_delete and not len(self.consumers):
             self.vhost.remove_queue(self)
         else:
+            self.used()
             self.touch()
 
     def dispatch(self) -> None:

@@ -97,8 +97,10 @@ class Retained:
             del parent.children[word]
 
     def _settle(self, held: tuple[int, Run]) -> None:
+        """For certain, before anything is promised: what was cleared or replaced must not come back."""
         if self._queue is not None:
-            self._queue.settle(*held)
+            with self._vhost.together():
+                self._queue.settle(*held)
 
     def match(self, pattern: str) -> Iterator[Run]:
         """Runs of one message each, of the keys that match; each once."""

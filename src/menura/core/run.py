@@ -21,10 +21,11 @@ class Run:
     """Messages in packed form (see `content`).
 
     `size_bytes` is the sum of their lengths and `longest_bytes` an upper bound for each; `persistent` says
-    whether they must outlive the process when a durable queue holds them.
+    whether they must outlive the process when a durable queue holds them. Those with a `deadline_ms`, in milliseconds
+    since 1970, are to leave their queues then.
     """
 
-    __slots__ = ("contents", "longest_bytes", "persistent", "route", "shared", "size_bytes")
+    __slots__ = ("contents", "deadline_ms", "longest_bytes", "persistent", "route", "shared", "size_bytes")
 
     def __init__(
         self,
@@ -34,6 +35,7 @@ class Run:
         longest_bytes: int,
         persistent: bool,
         shared: SharedCharge | None = None,
+        deadline_ms: int = 0,
     ) -> None:
         self.route = route
         self.contents = contents
@@ -41,6 +43,7 @@ class Run:
         self.longest_bytes = longest_bytes
         self.persistent = persistent
         self.shared = shared
+        self.deadline_ms = deadline_ms
 
     def __len__(self) -> int:
         return len(self.contents)
@@ -48,7 +51,16 @@ class Run:
     def piece(self, start: int, stop: int) -> Run:
         """A run of the messages start..stop-1; shares the messages, not the list."""
         contents = self.contents[start:stop]
-        return Run(self.route, contents, sum(map(len, contents)), self.longest_bytes, self.persistent, self.shared)
+        size_bytes = sum(map(len, contents))
+        return Run(
+            self.route, contents, size_bytes, self.longest_bytes, self.persistent, self.shared, self.deadline_ms
+        )
+
+    def due(self, deadline_ms: int) -> Run:
+        """The same messages, with this deadline."""
+        return Run(
+            self.route, self.contents, self.size_bytes, self.longest_bytes, self.persistent, self.shared, deadline_ms
+        )
 
     def split(self, count: int, piece: int) -> list[Run]:
         """This run as the first `count` messages, at most `piece` more, and the rest; itself if it is no longer.
@@ -68,6 +80,7 @@ class Run:
         """Append `other` to this run when nobody could tell the difference; say whether that was so."""
         if (
             self.route is not other.route
+            or self.deadline_ms != other.deadline_ms
             or self.persistent is not other.persistent
             or self.shared is not None
             or other.shared is not None

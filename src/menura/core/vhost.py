@@ -6,10 +6,11 @@ All checks that need only names and states are here; who may do what is `access`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from menura.core.agenda import Agenda
 from menura.core.arguments import (
     Arguments,
     check_exchange_arguments,
@@ -17,24 +18,30 @@ from menura.core.arguments import (
     check_replicable,
     require_equal,
     require_equal_arguments,
-    text,
-    truth,
 )
 from menura.core.counting import Counts, of_exchange, of_queue
+from menura.core.dead_letters import Letters
+from menura.core.definitions import ParameterDefinition, VHostDefinition
+from menura.core.delays import DELAY_PREFIX, Delays
 from menura.core.errors import AccessRefused, Locked, NotFound, PreconditionFailed
-from menura.core.exchange import KINDS, Binding, DefaultExchange, Exchange, binding_identity
+from menura.core.exchange import KEY, Binding, Exchange, binding_identity
+from menura.core.exchanges import KINDS, quoted
+from menura.core.exchanges.direct import DefaultExchange
+from menura.core.limits import check_queue_limit
+from menura.core.policies import Policies
 from menura.core.ports import Published
 from menura.core.queue import Queue
-from menura.core.restoring import RESERVED_PREFIX, binding_definition, exchange_definition
+from menura.core.queue_types import with_default_type
+from menura.core.restoring import RANKED, RESERVED_PREFIX, binding_definition, exchange_definition
 from menura.core.retained import Retained
+from menura.core.routing import Route
 from menura.core.run import Run
 
 if TYPE_CHECKING:
     from menura.core.definitions import Definition
     from menura.core.keeping import Keeper
     from menura.core.memory import MemoryAccount
-    from menura.core.ports import Owner
-    from menura.core.routing import Route
+    from menura.core.ports import Dispatcher, Owner
 
 PREDECLARED = (
     ("amq.direct", "direct", False),
@@ -49,22 +56,31 @@ PREDECLARED = (
 class VHost:
     """One name space of a broker."""
 
-    def __init__(self, name: str, memory: MemoryAccount, keeper: Keeper | None = None) -> None:
+    def __init__(
+        self, name: str, memory: MemoryAccount, keeper: Keeper | None = None, agenda: Agenda | None = None
+    ) -> None:
         self.name = name
         self.memory = memory
         self.keeper = keeper
+        self.agenda = Agenda() if agenda is None else agenda
+        self.definition = VHostDefinition(name)
+        self.policies = Policies(self)
+        self.limits: Mapping[str, int] = {}
         self.version = 0
         self.queues: dict[str, Queue] = {}
         # Queues that take replies: reachable by name, but not declared, listed or kept.
         self.reply_queues: dict[str, Queue] = {}
         self.exchanges: dict[str, Exchange] = {"": DefaultExchange(self.queues, self.reply_queues)}
         self.bindings: dict[object, Binding] = {}
-        self.touched: list[Queue] = []
+        self.touched: list[Dispatcher] = []
         # What queues and exchanges that were deleted had counted.
         self.gone = Counts()
         # What a protocol keeps for each virtual host, under a name of its own.
         self.attached: dict[str, Any] = {}
         self._retained: Retained | None = None
+        self.letters = Letters(self)
+        # See `take_refused`, which whoever publishes has to call if this is not 0.
+        self.refused = 0
         for exchange, kind, internal in PREDECLARED:
             self.exchanges[exchange] = KINDS[kind](exchange, durable=True, internal=internal)
 
@@ -115,7 +131,7 @@ class VHost:
         existing = self.exchanges.get(name)
         if existing is not None:
             what = f"exchange '{name}' in vhost '{self.name}'"
-            require_equal("type", what, kind, existing.kind)
+            require_equal("type", what, quoted(kind), quoted(existing.kind))
             require_equal("durable", what, durable, existing.durable)
             require_equal("auto_delete", what, auto_delete, existing.auto_delete)
             require_equal("internal", what, internal, existing.internal)
@@ -126,16 +142,18 @@ class VHost:
         if name.startswith(RESERVED_PREFIX):
             raise AccessRefused(f"exchange name '{name}' contains reserved prefix 'amq.*'")
         check_exchange_arguments(name, self.name, arguments)
+        KINDS[kind].check_arguments(f"exchange '{name}' in vhost '{self.name}'", arguments)
         exchange = KINDS[kind](
             name,
             durable=durable,
             auto_delete=auto_delete,
             internal=internal,
             arguments=arguments,
-            alternate=text(arguments, "alternate-exchange") or None,
+            alternate=self.policies.alternate(name, arguments),
         )
         self.add_exchange(exchange)
         self._put(exchange_definition(self.name, exchange))
+        exchange.begin(self)
         return exchange
 
     def add_exchange(self, exchange: Exchange) -> None:
@@ -164,6 +182,8 @@ class VHost:
             if self.exchanges.get(gone.name) is not gone:
                 continue
             del self.exchanges[gone.name]
+            gone.forget(self.memory)
+            gone.end(self)
             self.gone += of_exchange(gone)
             self.version += 1
             self._delete(exchange_definition(self.name, gone))
@@ -189,10 +209,15 @@ class VHost:
         `owner` is the declaring connection; an `exclusive` queue is its alone, and never durable. `reserved`
         allows names that only the broker may give.
         """
-        arguments = arguments or {}
+        arguments = with_default_type(
+            arguments or {},
+            "" if reserved else self.definition.default_queue_type,
+            durable=durable,
+            exclusive=exclusive,
+            auto_delete=auto_delete,
+        )
         what = f"queue '{name}' in vhost '{self.name}'"
-        check_replicable(what, arguments, durable=durable, exclusive=exclusive, auto_delete=auto_delete)
-        durable = durable and not exclusive
+        asked_durable, durable = durable, durable and not exclusive
         existing = self.queues.get(name)
         if existing is not None:
             if existing.owner is not None and existing.owner is not owner:
@@ -205,6 +230,8 @@ class VHost:
             return existing
         if not reserved:
             self.check_queue_name(name)
+        check_replicable(what, arguments, durable=asked_durable, exclusive=exclusive, auto_delete=auto_delete)
+        check_queue_limit(self, name)
         check_queue_arguments(what, arguments)
         id = self.keeper.catalog.new_queue_id() if durable and self.keeper is not None else 0
         queue = self.add_queue(name, id, durable, auto_delete, owner if exclusive else None, arguments)
@@ -223,8 +250,11 @@ class VHost:
             auto_delete=auto_delete,
             owner=owner,
             arguments=arguments,
-            single_active=truth(arguments, "x-single-active-consumer"),
         )
+        if name.startswith(DELAY_PREFIX):
+            queue.schedule(Delays(queue))
+        else:
+            queue.configure(self.policies.queue_settings(name, arguments))
         self.version += 1
         return queue
 
@@ -246,12 +276,16 @@ class VHost:
         """Remove a queue with its bindings, messages and consumers; the number of messages that waited."""
         if not queue.alive:
             return 0
+        if queue.rules is not None:
+            queue.rules.purge()
         queue.alive = False
         count = queue.purge()
         del self.queues[queue.name]
         self.gone += of_queue(queue)
         if self.keeper is not None and queue.definition is not None:
             self.keeper.delete_queue(queue.definition)
+            if queue.ranked:
+                self._delete(ParameterDefinition(self.name, RANKED, queue.name))
         self.version += 1
         for binding in list(queue.bindings):
             self._remove_binding(binding)
@@ -266,6 +300,10 @@ class VHost:
     def together(self) -> AbstractContextManager[None]:
         """What is published and settled within happens as a whole or, after a crash, not at all."""
         return self.keeper.together() if self.keeper is not None else nullcontext()
+
+    def note_ranked(self, queue: Queue) -> None:
+        """A queue has to look at each of its messages when it is made again."""
+        self._put(ParameterDefinition(self.name, RANKED, queue.name))
 
     def redefine(self, queue: Queue, arguments: Arguments) -> None:
         """Give a queue other arguments, for those that mean something only to whoever declared it."""
@@ -291,13 +329,14 @@ class VHost:
         """Route what reaches `source` and fits key or arguments to `destination` as well."""
         self._require_bindable(source, destination)
         exchange = self.exchange(source)
-        exchange.check(arguments)
+        exchange.check(destination, key, arguments)
         identity = binding_identity(exchange, destination, key, arguments)
         if identity in self.bindings:
             return
         binding = Binding(exchange, destination, key, arguments)
         self.add_binding(binding)
         self._put(binding_definition(self.name, binding))
+        self._hand_on(exchange, destination)
 
     def add_binding(self, binding: Binding) -> None:
         """Unchecked, and not for the catalog to know."""
@@ -349,8 +388,8 @@ class VHost:
 
     # -- messages --------------------------------------------------------------------------------------------
 
-    def publish(self, route: Route, run: Run) -> Sequence[bytes]:
-        """Put a run into the queues its route leads to; the messages no queue wanted.
+    def publish(self, route: Route, run: Run, without: Collection[str] = ()) -> Sequence[bytes]:
+        """Put a run into the queues its route leads to, but for those named; the messages no queue wanted.
 
         Raises NotFound for a missing exchange.
         """
@@ -360,27 +399,102 @@ class VHost:
         exchange.published += len(run.contents)
         if route.version != self.version:
             route.resolve(self.exchanges, exchange, self.version)
-        if route.by_headers:
-            return self._publish_by_headers(route, exchange, run)
+        if route.special:
+            return self._publish_specially(route, exchange, run, without)
         queues = route.queues
+        if without:
+            queues = _others(queues, without)
         if not queues:
             return run.contents
-        self._enqueue(run, queues)
+        if run.deadline_ms:
+            self._enqueue_some(run, queues)
+        else:
+            self._enqueue(run, queues)
         return ()
+
+    def take_refused(self) -> int:
+        """How many messages at the end of the run just published found no room in some queue."""
+        refused, self.refused = self.refused, 0
+        return refused
 
     def append(self, queue: Queue, run: Run) -> None:
         """Put a run into one queue, whatever its route."""
-        self._enqueue(run, [queue])
+        self._enqueue_some(run, [queue])
 
-    def _publish_by_headers(self, route: Route, exchange: Exchange, run: Run) -> list[bytes]:
+    def _publish_specially(
+        self, route: Route, exchange: Exchange, run: Run, without: Collection[str]
+    ) -> Sequence[bytes]:
+        """Put messages into their queues where somebody on the way records them, or chooses by more than the key, or
+        where a queue has rules for what comes."""
+        queues, recorders, asks = route.found
+        if asks != KEY:
+            return self._publish_singly(route, exchange, run, without)
+        for recorder in recorders:
+            recorder.record(run, self.memory)
+        if without:
+            queues = _others(queues, without)
+        if not queues:
+            return run.contents
+        self._enqueue_some(run, queues)
+        return ()
+
+    def _publish_singly(self, route: Route, exchange: Exchange, run: Run, without: Collection[str]) -> list[bytes]:
+        """Put each message where it alone leads, those for one and the same queue as one run."""
         unwanted = []
-        for content in run.contents:
-            queues = route.queues_for(self.exchanges, exchange, content)
-            if queues:
-                self._enqueue(Run(route, [content], len(content), len(content), run.persistent), queues)
+        gathered: dict[Queue, list[int]] = {}
+        for at, content in enumerate(run.contents):
+            queues, recorders, _ = route.find(self.exchanges, exchange, content)
+            for recorder in recorders:
+                recorder.record(_run_of(run, [content]), self.memory)
+            if without:
+                queues = _others(queues, without)
+            if len(queues) == 1:
+                gathered.setdefault(queues[0], []).append(at)
+            elif queues:
+                self._enqueue_gathered(run, gathered)
+                self._enqueue_at(run, [at], queues)
             else:
                 unwanted.append(content)
+        self._enqueue_gathered(run, gathered)
         return unwanted
+
+    def _enqueue_gathered(self, run: Run, gathered: dict[Queue, list[int]]) -> None:
+        for queue, places in gathered.items():
+            self._enqueue_at(run, places, [queue])
+        gathered.clear()
+
+    def _enqueue_at(self, run: Run, places: list[int], queues: list[Queue]) -> None:
+        """`_enqueue_some` of a run's messages. What is refused is told from the end of the run: all from the first."""
+        before, self.refused = self.refused, 0
+        self._enqueue_some(_run_of(run, [run.contents[at] for at in places]), queues)
+        if self.refused:
+            self.refused = len(run.contents) - places[-self.refused]
+        self.refused = max(self.refused, before)
+
+    def _hand_on(self, exchange: Exchange, destination: Exchange | Queue) -> None:
+        """Give a new destination of an exchange what that has recorded."""
+        for run in exchange.recorded():
+            if isinstance(destination, Queue):
+                self._enqueue_some(run, [destination])
+            else:
+                self.publish(Route(destination.name, run.route.key, run.route.further_keys), run)
+
+    def _enqueue_some(self, run: Run, queues: list[Queue]) -> None:
+        """`_enqueue` where a queue may have no room, or wants to know more of the messages."""
+        count = len(run.contents)
+        takers: dict[int, list[Queue]] = {}
+        for queue in queues:
+            room = count if queue.rules is None else queue.rules.room(run)
+            takers.setdefault(room, []).append(queue)
+        if count in takers and len(takers) == 1:
+            self._enqueue(run, queues)
+            return
+        self.refused = max(self.refused, count - min(takers))
+        for room, piece in [(room, run.piece(0, room)) for room in takers if room]:
+            self._enqueue(piece, takers[room])
+        for room, piece in [(room, run.piece(room, count)) for room in takers if room < count]:
+            for queue in takers[room]:
+                queue.rule().refuse(piece)
 
     def _enqueue(self, run: Run, queues: list[Queue]) -> None:
         if len(queues) > 1:
@@ -390,7 +504,10 @@ class VHost:
         failure: Exception | None = None
         for queue in queues:
             try:
-                queue.enqueue(run)
+                if queue.rules is None and not run.deadline_ms:
+                    queue.enqueue(run)
+                else:
+                    queue.rule().enqueue(run)
             except Exception as error:  # one subscriber's failure is not the other queues'
                 failure = error
         if failure is not None:
@@ -402,10 +519,11 @@ class VHost:
         durable = [(queue.id, queue.next_position) for queue in queues if queue.id]
         if durable:
             route = run.route
-            self.keeper.append(Published(durable, route.exchange, (route.key, *route.further_keys), run.contents))
+            keys = (route.key, *route.further_keys)
+            self.keeper.append(Published(durable, route.exchange, keys, run.contents, self.agenda.wall_ms))
 
     def dispatch(self) -> None:
-        """Serve the queues that were touched since the last time."""
+        """Serve the queues that were touched, and whoever waits for that, since the last time."""
         while self.touched:
             touched, self.touched = self.touched, []
             for at, queue in enumerate(touched):
@@ -414,3 +532,13 @@ class VHost:
                 except BaseException:
                     self.touched += touched[at + 1 :]
                     raise
+
+
+def _others(queues: list[Queue], without: Collection[str]) -> list[Queue]:
+    return [queue for queue in queues if queue.name not in without]
+
+
+def _run_of(run: Run, contents: list[bytes]) -> Run:
+    """Some messages of a run as one of their own."""
+    sizes = [len(content) for content in contents]
+    return Run(run.route, contents, sum(sizes), max(sizes), run.persistent, deadline_ms=run.deadline_ms)

@@ -1,22 +1,26 @@
-"""The Celery application that test_celery.py calls, and a worker of it when run as a program.
+"""The Celery application that the tests call, and a worker of it when run as a program.
 
-    AMQP_URL=... CELERY_QUEUE=... CELERY_BACKEND=rpc:// python celery_app.py worker
+    AMQP_URL=... CELERY_QUEUE=... CELERY_BACKEND=rpc:// CELERY_SETTINGS={} python celery_app.py worker
 
-The name of the task queue is the test run's own, so that workers of other runs do not mix in. A task that must wait
-reads a byte from a named pipe: it goes on when the test writes one.
+The name of the task queue is the test run's own, so that workers of other runs do not mix in; CELERY_SETTINGS is JSON,
+and `queue_arguments` among the settings is what that queue is declared with. A task that must wait reads a byte from a
+named pipe: it goes on when the test writes one.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 from typing import Any
 
 from celery import Celery, Task, shared_task
+from celery.exceptions import Reject
+from kombu import Exchange, Queue
 
 
-def make_app(broker: str, backend: str, queue: str) -> Celery:
+def make_app(broker: str, backend: str, queue: str, settings: dict[str, Any] | None = None) -> Celery:
     app = Celery("clients", broker=broker, backend=backend, set_as_current=False)
     app.conf.update(
         task_default_queue=queue,
@@ -27,6 +31,10 @@ def make_app(broker: str, backend: str, queue: str) -> Celery:
         broker_connection_retry_on_startup=True,
         result_expires=60,
     )
+    settings = dict(settings or {})
+    if arguments := settings.pop("queue_arguments", None):
+        app.conf.task_queues = [Queue(queue, Exchange(queue, "direct"), queue, queue_arguments=arguments)]
+    app.conf.update(settings)
     app.finalize()
     return app
 
@@ -74,6 +82,29 @@ def wait_for(pipe: str) -> str:
         return end.read(1).decode()
 
 
+@shared_task(name="note", acks_late=True)
+def note(path: str, word: str) -> None:
+    """Adds a line to a file."""
+    with open(path, "a") as notes:
+        notes.write(f"{word}\n")
+
+
+@shared_task(name="rejects", bind=True, acks_late=True)
+def rejects(self: Task) -> None:
+    raise Reject("not for me", requeue=False)
+
+
+@shared_task(name="fails_unacked", acks_late=True, acks_on_failure_or_timeout=False)
+def fails_unacked() -> None:
+    raise KeyError("always")
+
+
+@shared_task(name="way", bind=True)
+def way(self: Task) -> list[tuple[str, str]]:
+    """The queues in which this task has waited, the latest first, and why it left each of them."""
+    return [(death["queue"], death["reason"]) for death in self.request.get("x-death") or []]
+
+
 @shared_task(name="progress", bind=True)
 def progress(self: Task, steps: int) -> str:
     for step in range(steps):
@@ -82,5 +113,6 @@ def progress(self: Task, steps: int) -> str:
 
 
 if __name__ == "__main__":
-    app = make_app(os.environ["AMQP_URL"], os.environ["CELERY_BACKEND"], os.environ["CELERY_QUEUE"])
+    settings = json.loads(os.environ["CELERY_SETTINGS"])
+    app = make_app(os.environ["AMQP_URL"], os.environ["CELERY_BACKEND"], os.environ["CELERY_QUEUE"], settings)
     app.start(sys.argv[1:])

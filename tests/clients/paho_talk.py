@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from typing import Any
+from typing import Any, Literal
 
 from paho.mqtt.client import Client, MQTTMessage, MQTTProtocolVersion
 from paho.mqtt.enums import CallbackAPIVersion
@@ -26,15 +26,20 @@ class Paho:
         properties: Any = None,
         will: dict[str, Any] | None = None,
         tls: str | None = None,
+        certificate: tuple[str, str] = ("", ""),
+        transport: Literal["tcp", "websockets"] = "tcp",
     ) -> None:
         sessions = {} if version == V5 else {"clean_session": clean}
-        self.client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=version, **sessions)
+        self.client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=version, transport=transport, **sessions)
+        if transport == "websockets":
+            self.client.ws_set_options(path="/ws")
         if user is not None:
             self.client.username_pw_set(*user)
         if will is not None:
             self.client.will_set(**will)
         if tls is not None:
-            self.client.tls_set(ca_certs=tls)
+            certfile, keyfile = (file or None for file in certificate)
+            self.client.tls_set(ca_certs=tls, certfile=certfile, keyfile=keyfile)
         self.connacks: queue.Queue[Any] = queue.Queue()
         self.messages: queue.Queue[MQTTMessage] = queue.Queue()
         self.answers: queue.Queue[Any] = queue.Queue()

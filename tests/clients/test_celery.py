@@ -8,11 +8,7 @@ chords starts a second worker whose results are files.
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import os
-import types
-import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,55 +18,16 @@ import celery
 import celery.exceptions
 import celery.result
 import pytest
-from tests.clients.celery_app import make_app
+from tests.clients.celery_talk import SECONDS, Application, Pipe, applications
 from tests.clients.program import Program
 
-SECONDS = 40
 Wait = Callable[..., Any]
-
-
-class Application:
-    """The application as this process sees it, with the node name of its worker."""
-
-    def __init__(self, amqp_url: str, backend: str, queue: str) -> None:
-        self.app = make_app(amqp_url, backend, queue)
-        self.tasks = types.SimpleNamespace(**self.app.tasks)
-        self.queue = queue
-        self.node = f"{queue}@localhost"
-        self.inspect = self.app.control.inspect(destination=[self.node], timeout=SECONDS)
 
 
 @pytest.fixture(scope="module")
 def run_application(program: Callable[..., Program], amqp_url: str) -> Iterator[Callable[..., Application]]:
-    with contextlib.ExitStack() as running:
-
-        def run(backend: str = "rpc://", *options: str) -> Application:
-            application = Application(amqp_url, backend, f"celery-{uuid.uuid4().hex[:12]}")
-            running.callback(_forget, application)
-            worker = program(
-                "celery_app.py", "worker", "--hostname", application.node, "--loglevel", "INFO",
-                "--concurrency", "2", "--without-gossip", "--without-mingle", *options,
-                env={"CELERY_QUEUE": application.queue, "CELERY_BACKEND": backend},
-            )  # fmt: skip
-            running.enter_context(worker)
-            worker.line(rf"{application.node} ready\.")
-            running.callback(worker.terminate)
-            return application
-
+    with applications(program, amqp_url) as run:
         yield run
-
-
-def _forget(application: Application) -> None:
-    """Delete what an application leaves in a broker, and close what it leaves open here."""
-    with application.app.connection_for_write() as connection:
-        channel, name = connection.default_channel, application.queue
-        channel.queue_delete(name)
-        for exchange in (name, f"{name}-control.pidbox", f"reply.{name}-control.pidbox", f"{name}-events"):
-            channel.exchange_delete(exchange)
-    consumer = getattr(application.app.backend, "result_consumer", None)
-    if consumer:
-        consumer.stop()
-    application.app.close()
 
 
 @pytest.fixture(scope="module")
@@ -78,24 +35,10 @@ def worker(run_application: Callable[..., Application]) -> Application:
     return run_application()
 
 
-class Pipe:
-    """Where tasks wait until the test lets them go."""
-
-    def __init__(self, path: Path) -> None:
-        os.mkfifo(path)
-        self.path = str(path)
-        # Open for both directions, since a pipe opened for writing only would wait for its first reader.
-        self.end = os.open(path, os.O_RDWR)
-
-    def release(self, count: int) -> None:
-        os.write(self.end, b"x" * count)
-
-
 @pytest.fixture
 def pipe(tmp_path: Path) -> Iterator[Pipe]:
-    pipe = Pipe(tmp_path / "go-on")
-    yield pipe
-    os.close(pipe.end)
+    with Pipe(tmp_path / "go-on") as pipe:
+        yield pipe
 
 
 def test_a_task_runs_and_its_result_comes_back(worker: Application) -> None:

@@ -1,39 +1,24 @@
 """amqplib, the client of Node programs: node/conversation.js runs its scenarios and prints what came of them as JSON.
-
-The library is installed once by npm into .cache/node; without npm these tests are skipped, and only then.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.clients.program import HERE, Program
+from tests.clients.node_packages import INSTALL_SECONDS_MAX, node_modules
+from tests.clients.program import Program
 
-AMQPLIB = "amqplib@2.3.1"
-CACHE = HERE.parents[1] / ".cache" / "node"
-
-
-@pytest.fixture(scope="module")
-def library() -> Path:
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm is not installed")
-    # With the cache filled, npm finds nothing to do and asks no registry.
-    arguments = ["install", "--prefix", str(CACHE), "--prefer-offline", "--no-audit", "--no-fund", AMQPLIB]
-    CACHE.mkdir(parents=True, exist_ok=True)
-    subprocess.run([npm, *arguments], check=True, timeout=50, stdout=subprocess.DEVNULL)
-    return CACHE / "node_modules" / "amqplib"
+# The first test installs the packages.
+pytestmark = pytest.mark.timeout(INSTALL_SECONDS_MAX + 60)
 
 
 @pytest.fixture(scope="module")
-def results(library: Path, command: Callable[..., Program]) -> dict[str, Any]:
-    with command("node", "node/conversation.js", env={"AMQPLIB": str(library), "NAME": "clients-node"}) as running:
+def results(command: Callable[..., Program]) -> dict[str, Any]:
+    environment = {"NODE_PATH": str(node_modules()), "NAME": "clients-node"}
+    with command("node", "node/conversation.js", env=environment) as running:
         return json.loads(running.finish()[-1])
 
 

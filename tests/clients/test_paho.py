@@ -122,11 +122,55 @@ def test_properties_of_version_5_arrive(port: int, name: str) -> None:
         assert 58 <= got.MessageExpiryInterval <= 60
 
 
-def test_a_second_connection_takes_over(port: int, name: str) -> None:
-    first = Paho(port, name)
-    with Paho(port, name):
-        assert first.ends.get(timeout=DEADLINE_SECONDS).value == 0x8E
-    first.client.loop_stop()
+def test_an_alias_stands_for_a_topic_both_ways(port: int, name: str) -> None:
+    limit = properties(PacketTypes.CONNECT, TopicAliasMaximum=2)
+    with Paho(port, f"{name}r", properties=limit) as reader, Paho(port, f"{name}w") as writer:
+        assert writer.properties.TopicAliasMaximum > 0
+        reader.subscribe(f"{name}/+", 1)
+        for number in range(8):
+            alias = properties(PacketTypes.PUBLISH, TopicAlias=number % 4 + 1)
+            writer.publish(f"{name}/{number}" if number < 4 else "", b"%d" % number, 1, properties=alias)
+        messages = [reader.message() for _ in range(8)]
+    # What paho shows is what the broker wrote: an alias has a topic the first time only.
+    topics: dict[int, str] = {}
+    got = []
+    for message in messages:
+        alias = getattr(message.properties, "TopicAlias", None)
+        topic = message.topic or topics[alias]
+        if alias is not None:
+            topics[alias] = topic
+        got.append((topic, message.payload))
+    assert got == [(f"{name}/{number % 4}", b"%d" % number) for number in range(8)]
+    assert len(topics) == 2
+    assert "" in [message.topic for message in messages]
+
+
+def test_disconnect_changes_how_long_a_session_is_kept(port: int, name: str) -> None:
+    kept = properties(PacketTypes.CONNECT, SessionExpiryInterval=1000)
+    for seconds, present in ((1000, True), (0, False)):
+        peer = Paho(port, name, clean=False, properties=kept)
+        peer.client.disconnect(properties=properties(PacketTypes.DISCONNECT, SessionExpiryInterval=seconds))
+        assert peer.ends.get(timeout=DEADLINE_SECONDS).value == 0
+        peer.client.loop_stop()
+        with Paho(port, name, clean=False, properties=kept) as again:
+            assert again.flags.session_present is present
+    Paho(port, name).close()
+
+
+@VERSIONS
+def test_a_second_connection_takes_over_with_the_session(port: int, name: str, version: MQTTProtocolVersion) -> None:
+    expiry = properties(PacketTypes.CONNECT, SessionExpiryInterval=100) if version == V5 else None
+    first = Paho(port, name, version, clean=False, properties=expiry)
+    first.subscribe(name, 1)
+    with Paho(port, name, version, clean=False, properties=expiry) as second:
+        end = first.ends.get(timeout=DEADLINE_SECONDS)
+        first.client.loop_stop()
+        assert end.is_failure
+        if version == V5:
+            assert end.value == 0x8E
+        second.publish(name, b"x", 1)
+        assert second.message().payload == b"x"
+    Paho(port, name, version, clean=True).close()
 
 
 def test_permissions_decide(broker: menura.Broker, port: int, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Clients over TLS: certificates made for the run, and EXTERNAL logins where the client's certificate is the password.
+"""AMQP clients over TLS: certificates made for the run, and EXTERNAL logins where a certificate is the password.
 
 The broker's listener trusts an authority of its own for clients; the common name of a client's certificate is the user.
 """
@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +17,7 @@ import pika
 import pika.exceptions
 import pytest
 import trustme
+from tests.clients.certificates import Authorities
 
 import menura
 
@@ -29,36 +28,15 @@ Connect = Callable[..., pika.BlockingConnection]
 REFUSALS = (ssl.SSLError, pika.exceptions.AMQPConnectionError)
 
 
-@dataclass(frozen=True)
-class Authorities:
-    """Who signs the server's certificate, and whose client certificates the server trusts."""
-
-    server: trustme.CA
-    clients: trustme.CA
-
-    def context(self, user: str | None = None, signed_by: trustme.CA | None = None) -> ssl.SSLContext:
-        """A client's side: trusts the server's authority; given a user, shows a certificate in that name."""
-        context = ssl.create_default_context()
-        self.server.configure_trust(context)
-        if user:
-            (signed_by or self.clients).issue_cert(f"{user}@example.org", common_name=user).configure_cert(context)
-        return context
-
-
 @pytest.fixture(scope="module")
 def authorities() -> Authorities:
-    return Authorities(trustme.CA(), trustme.CA())
+    return Authorities()
 
 
 @pytest.fixture(scope="module")
 def query(authorities: Authorities, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The part of the listener's address that names its files."""
-    folder: Path = tmp_path_factory.mktemp("tls")
-    certificate = authorities.server.issue_cert("localhost", "127.0.0.1")
-    certificate.cert_chain_pems[0].write_to_path(folder / "server.pem")
-    certificate.private_key_pem.write_to_path(folder / "server.key")
-    authorities.clients.cert_pem.write_to_path(folder / "clients.pem")
-    return f"cert={folder}/server.pem&key={folder}/server.key&ca={folder}/clients.pem"
+    return authorities.query(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="module")

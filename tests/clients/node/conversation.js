@@ -1,13 +1,13 @@
 /*
  * What a Node program does with a broker, over amqplib: each scenario is a function that returns plain values. The
  * program prints the name of each as it begins, and in the end one JSON object {scenario: result}. AMQP_URL is the
- * broker, AMQPLIB the folder of the library, NAME a prefix that nothing else in the broker has.
+ * broker, NAME a prefix that nothing else in the broker has.
  */
 'use strict';
 
 const {once} = require('node:events');
-const amqplib = require(process.env.AMQPLIB);
-const callbackApi = require(`${process.env.AMQPLIB}/callback_api`);
+const amqplib = require('amqplib');
+const callbackApi = require('amqplib/callback_api');
 
 const NAME = process.env.NAME;
 

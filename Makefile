@@ -18,7 +18,7 @@ serve:  ## start a broker on the standard ports
 test:  ## run the tests on every CPython from 3.11 on that this machine has
 	@$(PYTHON) scripts/test.py $(ARGS)
 
-bench:  ## measure Menura, and RabbitMQ where it is installed, into benchmarks/results
+bench:  ## measure Menura, and RabbitMQ and mosquitto where they are installed, into benchmarks/results
 	@$(SET_UP) test
 	@exec $(BIN)/python -m benchmarks $(ARGS)
 

@@ -1,10 +1,10 @@
-"""`make bench`: every scenario against Menura and RabbitMQ in turn, several rounds, in one run.
+"""`make bench`: every scenario against Menura, RabbitMQ and, over MQTT, mosquitto in turn, several rounds, in one run.
 
 Absolute figures depend on the machine and on the hour, so what counts is the ratio: within a round each
-scenario is run against one broker right after the other, and who goes first alternates. Menura and RabbitMQ
-both run throughout: one Menura with nothing on disk, one with a data directory for the durable scenarios. The
-memory figures get a Menura of their own, since they are true of a fresh process only. A peer that is missing is
-named and left out.
+scenario is run against one broker right after the other, and who goes first alternates. All run throughout: for each
+protocol a Menura with nothing on disk and one with a data directory for the durable scenarios. The memory figures get
+a Menura and a mosquitto of their own, since they are true of a fresh process only. A peer that is missing is named and
+left out.
 
 Writes into benchmarks/results: a JSON file with every single run, latest.md and latest.svg.
 """
@@ -33,6 +33,8 @@ from menura.bench import run as run_scenario
 from menura.bench.processes import raise_open_files_max
 
 RABBITMQ_DATA = Path("/var/lib/rabbitmq")  # where its packages keep it
+ON_DISK = {"menura-on-disk", "menura-mqtt-on-disk"}
+RABBITMQ = {"rabbitmq", "rabbitmq-mqtt"}
 RESULTS = Path(__file__).parent / "results"
 SCREEN_COLUMNS = 132
 QUICK_SECONDS = 1.0
@@ -52,6 +54,11 @@ def peers_of(scenario: str) -> tuple[str, ...]:
         return (peers.DISK,)
     if scenario.startswith("durable-"):
         return ("menura-on-disk", "rabbitmq")
+    if scenario.startswith("mqtt-"):
+        on_disk = "-on-disk" if SCENARIOS[scenario].settings().durable else ""
+        return (f"menura-mqtt{on_disk}", "rabbitmq-mqtt", "mosquitto")
+    if scenario.startswith("stomp-"):
+        return ("menura-stomp", "rabbitmq-stomp")
     return ("menura",) if scenario == "startup" else ("menura", "rabbitmq")
 
 
@@ -61,7 +68,7 @@ def rounds_of(scenario: str, rounds: int) -> int:
 
 def wants_fresh(scenario: str) -> bool:
     """Whether the figures are true of a broker only that has just started."""
-    return scenario.startswith(("memory-", "durable-memory-"))
+    return "memory-" in scenario
 
 
 def settings_of(scenario: str, peer: Peer, disk: Path, *, quick: bool) -> Settings:
@@ -88,18 +95,46 @@ def plan(scenarios: Sequence[str], present: Sequence[str], rounds: int) -> list[
     return steps
 
 
+Starter = Callable[[], AbstractContextManager[Peer | None]]
+
+
+def starters(rabbitmq_url: str, disk: Path) -> dict[str, Starter]:
+    """How each peer that a scenario may name is found or started."""
+    return {
+        **own(disk),
+        "rabbitmq": lambda: peers.rabbitmq(rabbitmq_url),
+        "rabbitmq-mqtt": lambda: peers.rabbitmq_plugin(rabbitmq_url, "mqtt"),
+        "rabbitmq-stomp": lambda: peers.rabbitmq_plugin(rabbitmq_url, "stomp"),
+        "redis": peers.redis,
+        peers.DISK: lambda: peers.disk_itself(disk),
+    }
+
+
+def own(disk: Path) -> dict[str, Starter]:
+    """Those that can be started afresh for one scenario."""
+    return {
+        "menura": peers.menura,
+        "menura-on-disk": lambda: peers.menura_on_disk(disk),
+        "menura-mqtt": lambda: peers.menura("mqtt"),
+        "menura-mqtt-on-disk": lambda: peers.menura_on_disk(disk, "mqtt"),
+        "menura-stomp": lambda: peers.menura("stomp"),
+        "mosquitto": peers.mosquitto,
+    }
+
+
 @contextmanager
-def target_of(scenario: str, peer: Peer, disk: Path) -> Iterator[Peer]:
-    if peer.name != "menura" or not wants_fresh(scenario):
+def target_of(scenario: str, name: str, peer: Peer, disk: Path) -> Iterator[Peer]:
+    start = own(disk).get(name)
+    if start is None or not wants_fresh(scenario):
         yield peer
         return
-    with peers.menura_on_disk(disk) if scenario.startswith("durable-") else peers.menura() as fresh:
-        yield fresh
+    with start() as fresh:
+        yield fresh or peer
 
 
-def measure(number: int, scenario: str, peer: Peer, disk: Path, *, quick: bool) -> Run:
+def measure(number: int, scenario: str, name: str, peer: Peer, disk: Path, *, quick: bool) -> Run:
     try:
-        with target_of(scenario, peer, disk) as running:
+        with target_of(scenario, name, peer, disk) as running:
             result: Result = run_scenario(settings_of(scenario, running, disk, quick=quick))
     except BenchError as error:
         return Run(number, peer.name, None, scenario, str(error))
@@ -129,7 +164,7 @@ def machine() -> dict[str, Any]:
 )
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), default=RESULTS, help="Folder.")
 def main(quick: bool, wanted: Sequence[str], rounds: int | None, rabbitmq_url: str, disk: Path, output: Path) -> None:
-    """Compare Menura with RabbitMQ and redis-server on this machine.
+    """Compare Menura with RabbitMQ, mosquitto and redis-server on this machine.
 
     Every scenario of `menura bench --list` but the long ones, or those named with --scenario.
     """
@@ -163,22 +198,15 @@ def start(
     stack: ExitStack, scenarios: Sequence[str], rabbitmq_url: str, disk: Path, console: Console
 ) -> dict[str, Peer]:
     """Start what the scenarios need and say what is missing."""
-    starters: dict[str, Callable[[], AbstractContextManager[Peer | None]]] = {
-        "menura": peers.menura,
-        "menura-on-disk": lambda: peers.menura_on_disk(disk),
-        peers.DISK: lambda: peers.disk_itself(disk),
-        "rabbitmq": lambda: peers.rabbitmq(rabbitmq_url),
-        "redis": peers.redis,
-    }
-    present = {}
+    known, present = starters(rabbitmq_url, disk), {}
     for name in dict.fromkeys(name for scenario in scenarios for name in peers_of(scenario)):
-        peer = stack.enter_context(starters[name]())
+        peer = stack.enter_context(known[name]())
         if peer is None:
             console.print(f"[yellow]{name} is not here: measuring without it[/yellow]")
         else:
             present[name] = peer
             console.print(f"{name}: {peer.product}")
-    if {"menura-on-disk", "rabbitmq"} <= present.keys() and not same_disk(disk, RABBITMQ_DATA):
+    if ON_DISK & present.keys() and RABBITMQ & present.keys() and not same_disk(disk, RABBITMQ_DATA):
         console.print(f"[yellow]{disk} and {RABBITMQ_DATA} are not on one disk: choose another --disk[/yellow]")
     return present
 
@@ -200,7 +228,7 @@ def run_all(
         task = progress.add_task("", total=len(steps))
         for number, scenario, name in steps:
             progress.update(task, description=f"round {number + 1}: {scenario}, {name}")
-            run = measure(number, scenario, present[name], disk, quick=quick)
+            run = measure(number, scenario, name, present[name], disk, quick=quick)
             runs.append(run)
             if run.error:
                 progress.console.print(f"[red]{scenario}, {name}: {run.error}[/red]")
@@ -231,10 +259,12 @@ def write(output: Path, document: dict[str, Any], summary: Sequence[Row], runs: 
 
 def summary_table(summary: Sequence[Row]) -> Table:
     table = Table(box=None, padding=(0, 2))
-    for column in ("scenario", "figure", "Menura", "RabbitMQ", "ratio", "target", "met"):
+    beside = any("mosquitto" in row.values for row in summary)
+    for column in report.VOICES_HEADER if beside else report.HEADER:
         table.add_column(column, justify="left" if column in ("scenario", "figure") else "right", no_wrap=True)
     for row in filter(report.shown, summary):
-        table.add_row(*(cell.replace("**", "") for cell in report.cells(row)))
+        cells = report.voices_cells(row) if beside else report.cells(row)
+        table.add_row(*(cell.replace("**", "") for cell in cells))
     return table
 
 

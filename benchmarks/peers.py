@@ -1,28 +1,43 @@
 """The programs that are measured: found, started where they do not run yet, and stopped if we started them.
 
-RabbitMQ is a service of the machine: one that answers already is used as it is. redis-server is always our
-own, on a free port and with nothing on disk, and so is Menura, but for a second one whose data directory is
-fresh and lies on the disk that the benchmark was given.
+RabbitMQ is a service of the machine: one that answers already is used as it is, and over MQTT and STOMP if it has
+these plugins. redis-server and mosquitto are always our own, on a free port and with nothing on disk, and so is
+Menura, one for each protocol, but for those whose data directory is fresh and lies on the disk that the benchmark was
+given.
 """
 
+import os
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from menura import __version__
 from menura.bench import BenchError
 from menura.bench.connection import Address, Connection
 from menura.bench.launch import MenuraProcess
+from menura.bench.mqtt_connection import MqttConnection, address_of
+from menura.bench.stomp import StompConnection
 
 RABBITMQ_START_SECONDS_MAX = 120
-REDIS_START_SECONDS_MAX = 20
+START_SECONDS_MAX = 20
 DISK = "disk"
+_PLUGINS = {"mqtt": ("MQTT", 1883), "stomp": ("STOMP", 61613)}
+_MOSQUITTO = """\
+listener {port} 127.0.0.1
+allow_anonymous true
+set_tcp_nodelay true
+max_queued_messages 0
+max_inflight_messages 0
+log_type error
+log_dest file {log}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +51,17 @@ class Peer:
 
 
 @contextmanager
-def menura() -> Iterator[Peer]:
-    with MenuraProcess() as process:
+def menura(scheme: str = "amqp") -> Iterator[Peer]:
+    with MenuraProcess(scheme=scheme) as process:
         # Its own name; to clients it calls itself by the name and version of the broker it stands in for.
         yield Peer("menura", f"Menura {__version__}", process.url, process.pid)
 
 
 @contextmanager
-def menura_on_disk(disk: Path) -> Iterator[Peer]:
+def menura_on_disk(disk: Path, scheme: str = "amqp") -> Iterator[Peer]:
     """A Menura with a data directory of its own in the folder `disk`, removed afterwards."""
     with tempfile.TemporaryDirectory(dir=disk, prefix="menura-bench-") as folder:
-        with MenuraProcess(str(Path(folder, "data"))) as process:
+        with MenuraProcess(str(Path(folder, "data")), scheme) as process:
             yield Peer("menura", f"Menura {__version__}, data on disk", process.url, process.pid)
 
 
@@ -98,6 +113,50 @@ def amqp_product(url: str) -> str | None:
 
 
 @contextmanager
+def rabbitmq_plugin(url: str, scheme: str) -> Iterator[Peer | None]:
+    """RabbitMQ's MQTT or STOMP, on the standard port of the host that `url` names; None if that is not there."""
+    name, port = _PLUGINS[scheme]
+    with rabbitmq(url) as peer:
+        parts = urlsplit(url)
+        login = f"{parts.username or 'guest'}:{parts.password or 'guest'}"
+        voice = f"{scheme}://{login}@{parts.hostname or '127.0.0.1'}:{port}"
+        present = peer is not None and _answers(voice, scheme)
+        yield Peer("rabbitmq", f"{peer.product}, {name} plugin", voice) if peer and present else None
+
+
+def _answers(url: str, scheme: str) -> bool:
+    try:
+        opened: AbstractContextManager[object] = (
+            MqttConnection(address_of(url)) if scheme == "mqtt" else StompConnection(Address.parse(url, scheme))
+        )
+    except BenchError:
+        return False
+    with opened:
+        return True
+
+
+@contextmanager
+def mosquitto() -> Iterator[Peer | None]:
+    """mosquitto, which drops nothing however much waits; None if it is not installed."""
+    program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+    if not program:
+        yield None
+        return
+    port = _free_port()
+    with tempfile.TemporaryDirectory() as directory:
+        settings, log = Path(directory, "mosquitto.conf"), Path(directory, "log")
+        settings.write_text(_MOSQUITTO.format(port=port, log=log) + ("user root\n" if os.geteuid() == 0 else ""))
+        process = subprocess.Popen([program, "-c", str(settings)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            _await_port(port, process, log)
+            version = subprocess.run([program, "-h"], check=False, capture_output=True, text=True).stdout
+            yield Peer("mosquitto", version.partition("\n")[0], f"mqtt://127.0.0.1:{port}", process.pid)
+        finally:
+            process.terminate()
+            process.wait()
+
+
+@contextmanager
 def redis() -> Iterator[Peer | None]:
     """redis-server; None if it is not installed."""
     program = shutil.which("redis-server")
@@ -137,11 +196,11 @@ def _free_port() -> int:
 
 
 def _await_port(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + REDIS_START_SECONDS_MAX
+    deadline = time.monotonic() + START_SECONDS_MAX
     while time.monotonic() < deadline and process.poll() is None:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
             return
         except OSError:
             time.sleep(0.05)
-    raise BenchError(f"redis-server did not start:\n{log.read_text() if log.exists() else ''}")
+    raise BenchError(f"{process.args[0]} did not start:\n{log.read_text() if log.exists() else ''}")

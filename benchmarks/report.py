@@ -1,12 +1,12 @@
-"""The results as Markdown: the tables with the targets, of messages in memory and of messages on disk with the
-disk's own rate, the queue table with redis-server beside it, and who was busy.
+"""The results as Markdown: the tables with the targets, of messages in memory, of messages on disk with the disk's own
+rate, and of MQTT and STOMP with mosquitto beside it, the queue table with redis-server beside it, and who was busy.
 """
 
 from collections.abc import Sequence
 
 from benchmarks.chart import Bar
 from benchmarks.summary import Cores, Row
-from benchmarks.targets import Kind
+from benchmarks.targets import Kind, Target
 from menura.bench import SCENARIOS, Metric
 from menura.bench.screen import figure
 
@@ -15,10 +15,16 @@ _DURABLE_NOTE = (
     "Durable queues, persistent messages, publisher confirms; both brokers keep them on the same disk. A figure in x "
     "is one of the broker's own over another one of its own, or over the disk's."
 )
+_VOICES_NOTE = (
+    "Messages of QoS 1: Menura's are synced to the disk before they are acknowledged, RabbitMQ's are kept on the same "
+    "disk, mosquitto's in memory."
+)
+_VOICES = ("mqtt-", "stomp-")
 _BACKLOG = "enqueue-dequeue-"
 _DURABLE = "durable-"
 _QUIET = {"p50", "p99.9", "slowest"}  # in the JSON file; the table shows them for the latency scenarios only
-_HEADER = ("scenario", "figure", "Menura", "RabbitMQ", "ratio", "target", "met")
+HEADER = ("scenario", "figure", "Menura", "RabbitMQ", "ratio", "target", "met")
+VOICES_HEADER = (*HEADER, "mosquitto", "ratio", "target", "met")
 
 
 def shown(row: Row) -> bool:
@@ -42,10 +48,24 @@ def cells(row: Row) -> tuple[str, ...]:
         row.metric,
         value(row, "menura"),
         value(row, "rabbitmq"),
-        ABSENT if row.ratio is None else f"{row.ratio:.2f}x",
-        "" if row.target is None else row.target.text(row.unit),
-        "" if row.target is None else {True: "yes", False: "**no**", None: "?"}[row.met],
+        _times(row.ratio),
+        *_verdict(row.target, row.met, row.unit),
     )
+
+
+def voices_cells(row: Row) -> tuple[str, ...]:
+    """The same, then mosquitto, its ratio, target, met"""
+    beside = _verdict(row.target_beside_mosquitto, row.met_beside_mosquitto, row.unit)
+    return (*cells(row), value(row, "mosquitto"), _times(row.ratio_to_mosquitto), *beside)
+
+
+def _times(ratio: float | None) -> str:
+    return ABSENT if ratio is None else f"{ratio:.2f}x"
+
+
+def _verdict(target: Target | None, met: bool | None, unit: str) -> tuple[str, str]:
+    """target, met"""
+    return ("", "") if target is None else (target.text(unit), {True: "yes", False: "**no**", None: "?"}[met])
 
 
 def table(header: Sequence[str], lines: Sequence[Sequence[str]], *, text_columns: int) -> str:
@@ -64,8 +84,7 @@ def backlog_table(rows: Sequence[Row]) -> str:
         size = row.scenario.removeprefix(_BACKLOG)
         others = [by_key.get((f"redis-{way}-{size}", row.metric)) for way in ("pipelined", "single")]
         redis = [ABSENT if other is None else value(other, "redis") for other in others]
-        ratio = ABSENT if row.ratio is None else f"{row.ratio:.2f}x"
-        lines.append([size, row.metric, value(row, "menura"), value(row, "rabbitmq"), ratio, *redis])
+        lines.append([size, row.metric, value(row, "menura"), value(row, "rabbitmq"), _times(row.ratio), *redis])
     header = [
         "body",
         "",
@@ -79,8 +98,17 @@ def backlog_table(rows: Sequence[Row]) -> str:
 
 
 def target_table(rows: Sequence[Row], *, durable: bool) -> str:
-    lines = [cells(row) for row in rows if shown(row) and row.scenario.startswith(_DURABLE) is durable]
-    return table(_HEADER, lines, text_columns=2) if lines else ""
+    lines = [
+        cells(row)
+        for row in rows
+        if shown(row) and not row.scenario.startswith(_VOICES) and row.scenario.startswith(_DURABLE) is durable
+    ]
+    return table(HEADER, lines, text_columns=2) if lines else ""
+
+
+def voices_table(rows: Sequence[Row]) -> str:
+    lines = [voices_cells(row) for row in rows if shown(row) and row.scenario.startswith(_VOICES)]
+    return table(VOICES_HEADER, lines, text_columns=2) if lines else ""
 
 
 def disk_line(rows: Sequence[Row]) -> str:
@@ -114,6 +142,8 @@ def markdown(
     if durable := target_table(rows, durable=True):
         sections += ["## Messages on disk", _DURABLE_NOTE, durable]
     sections.append(disk_line(rows))
+    if voices := voices_table(rows):
+        sections += ["## MQTT and STOMP", _VOICES_NOTE, voices]
     if backlog := backlog_table(rows):
         sections += ["## A queue filled, then emptied", backlog]
     if failures:

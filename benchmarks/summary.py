@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.targets import QUOTIENTS, TARGETS, Quotient, Target
+from benchmarks.targets import BESIDE_MOSQUITTO, QUOTIENTS, TARGETS, Quotient, Target
 from menura.bench import Metric, Result
 from menura.bench.result import QUOTIENT
 
@@ -35,10 +35,15 @@ class Row:
     @property
     def ratio(self) -> float | None:
         """Menura's figure over RabbitMQ's; None for a quotient, which compares already."""
-        if self.unit == QUOTIENT:
-            return None
-        menura, rabbitmq = self.values.get("menura"), self.values.get("rabbitmq")
-        return None if menura is None or not rabbitmq else menura / rabbitmq
+        return None if self.unit == QUOTIENT else self._ratio_to("rabbitmq")
+
+    @property
+    def ratio_to_mosquitto(self) -> float | None:
+        return self._ratio_to("mosquitto")
+
+    def _ratio_to(self, peer: str) -> float | None:
+        menura, other = self.values.get("menura"), self.values.get(peer)
+        return None if menura is None or not other else menura / other
 
     @property
     def times_better(self) -> float | None:
@@ -56,6 +61,15 @@ class Row:
         if self.target is None or menura is None:
             return None
         return self.target.met(menura, self.values.get("rabbitmq"))
+
+    @property
+    def target_beside_mosquitto(self) -> Target | None:
+        return BESIDE_MOSQUITTO.get((self.scenario, self.metric))
+
+    @property
+    def met_beside_mosquitto(self) -> bool | None:
+        menura, target = self.values.get("menura"), self.target_beside_mosquitto
+        return None if target is None or menura is None else target.met(menura, self.values.get("mosquitto"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ QUOTIENTS = (
     Quotient("dequeue / short queue's", "dequeue", "durable-memory-10m", "durable-enqueue-dequeue-1k"),
 )
 
+# Beside RabbitMQ, or of Menura by itself.
 TARGETS = {
     ("autoack-128", "rate"): at_least(7),
     ("autoack-1k", "rate"): at_least(5),
@@ -80,6 +81,11 @@ TARGETS = {
     ("memory-connections", "idle"): Target(Kind.VALUE_MAX, 60),
     ("memory-connections", "connection"): Target(Kind.VALUE_MAX, 20_000),
     ("memory-queue", "message"): Target(Kind.VALUE_MAX, 600),
+    ("mqtt-qos0-64", "rate"): at_least(5),
+    ("mqtt-qos0-1k", "rate"): at_least(5),
+    ("mqtt-durable-128", "rate"): at_least(5),
+    ("mqtt-memory-connections", "connection"): Target(Kind.VALUE_MAX, 20_000),
+    ("stomp-128", "rate"): at_least(5),
     ("startup", "ready"): Target(Kind.VALUE_MAX, 0.5),
     ("durable-128", "rate"): at_least(8),
     ("durable-1k", "rate"): at_least(5),
@@ -94,4 +100,9 @@ TARGETS = {
     ("durable-memory-10m", "resident"): Target(Kind.VALUE_MAX, 1500),
     ("durable-memory-10m", "enqueue / short queue's"): Target(Kind.VALUE_MIN, 0.5),
     ("durable-memory-10m", "dequeue / short queue's"): Target(Kind.VALUE_MIN, 0.5),
+}
+
+BESIDE_MOSQUITTO = {
+    (scenario, "rate"): at_least(1)
+    for scenario in ("mqtt-qos0-64", "mqtt-qos0-1k", "mqtt-fanout-1000", "mqtt-fanin-1000")
 }

@@ -21,7 +21,8 @@ import menura
 from menura.cli import COMMANDS
 from menura.cli.serve import serve
 from menura.core.arguments import QUEUE_ARGUMENTS
-from menura.core.exchange import KINDS
+from menura.core.exchanges import KINDS
+from menura.core.policy_rules import KEYS, OPERATOR_KEYS
 from menura.net.listener import _TLS_KEYS
 from menura.protocols.amqp.channel import METHODS as HANDLERS
 from menura.protocols.amqp.handshake import CAPABILITIES
@@ -86,6 +87,14 @@ def test_every_tls_setting_is_documented() -> None:
     assert table(OPERATING, "setting of `amqps`").keys() == _TLS_KEYS
 
 
+def test_every_key_of_a_policy_is_documented_and_those_that_operators_may_not_set() -> None:
+    rows = table(OPERATING, "key of a policy")
+    found = {key.strip("`"): cells for keys, cells in rows.items() for key in keys.split("`, `")}
+    (idle,) = re.findall(r"These keys are accepted and mean nothing here:(.*?)\n\n", OPERATING.read_text(), re.DOTALL)
+    assert found.keys() | set(re.findall("`([a-z-]+)`", idle)) == KEYS.keys()
+    assert {key for key, cells in found.items() if "no operator key" in cells[1]} == found.keys() - OPERATOR_KEYS.keys()
+
+
 def test_every_limit_of_a_connection_is_documented_with_its_default() -> None:
     documented = {name: cells[0] for name, cells in table(CONTRACT, "limit").items()}
     assert documented == {limit.name: f"`{limit.default}`" for limit in fields(AmqpLimits)}
@@ -115,7 +124,8 @@ def test_every_reply_code_is_documented_with_its_scope() -> None:
 
 
 def test_every_queue_argument_is_documented() -> None:
-    assert table(CONTRACT, "argument").keys() == QUEUE_ARGUMENTS.keys()
+    known = {name for arguments in QUEUE_ARGUMENTS.values() for name in arguments}
+    assert table(CONTRACT, "argument").keys() == known
 
 
 @pytest.mark.parametrize("word", [*CAPABILITIES, *KINDS])

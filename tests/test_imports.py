@@ -27,6 +27,7 @@ ANYTHING = frozenset({"*"})
 RULES: dict[str, frozenset[str]] = {
     "menura": frozenset({"broker", "config", "version"}),
     "__main__": frozenset({"cli"}),
+    "administration": frozenset({"core"}),
     "bench": frozenset(),
     "broker": ANYTHING,
     "cli": frozenset({"menura", "bench", "broker", "config", "store", "version"}),

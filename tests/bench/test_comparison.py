@@ -5,13 +5,14 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
-from benchmarks import chart, compare, report
+from benchmarks import chart, compare, peers, report
 from benchmarks.chart import Bar
 from benchmarks.peers import Peer
 from benchmarks.summary import Row, Run, cores, rows
-from benchmarks.targets import QUOTIENTS, TARGETS, Kind, Target
+from benchmarks.targets import BESIDE_MOSQUITTO, QUOTIENTS, TARGETS, Kind, Target
 from click.testing import CliRunner
 
+import menura
 from menura.bench import SCENARIOS, Metric, Result
 
 
@@ -59,7 +60,7 @@ def test_a_target_is_met_at_its_limit(target: Target, value: float, peer: float 
 
 
 def test_every_target_belongs_to_a_scenario() -> None:
-    assert {scenario for scenario, _ in TARGETS} <= SCENARIOS.keys()
+    assert {scenario for scenario, _ in (*TARGETS, *BESIDE_MOSQUITTO)} <= SCENARIOS.keys()
 
 
 def test_every_quotient_is_of_scenarios() -> None:
@@ -119,6 +120,71 @@ def test_messages_on_disk_are_measured_with_a_menura_on_disk_and_without_redis()
     assert {compare.peers_of(name) for name in names} == {("menura-on-disk", "rabbitmq")}
     assert compare.peers_of("disk-sync") == ("disk",)
     assert compare.peers_of("autoack-128") == ("menura", "rabbitmq")
+
+
+def test_mqtt_and_stomp_have_brokers_of_their_own() -> None:
+    assert compare.peers_of("mqtt-qos0-64") == ("menura-mqtt", "rabbitmq-mqtt", "mosquitto")
+    assert compare.peers_of("mqtt-durable-128") == ("menura-mqtt-on-disk", "rabbitmq-mqtt", "mosquitto")
+    assert compare.peers_of("stomp-128") == ("menura-stomp", "rabbitmq-stomp")
+
+
+def test_every_peer_of_a_scenario_can_be_started(tmp_path: Path) -> None:
+    known = compare.starters("amqp://", tmp_path)
+    assert {peer for name in SCENARIOS for peer in compare.peers_of(name)} == known.keys()
+    assert known.keys() >= compare.own(tmp_path).keys()
+
+
+def test_a_figure_of_a_fresh_process_is_measured_once_at_processes_of_its_own(tmp_path: Path) -> None:
+    assert compare.rounds_of("mqtt-memory-connections", 3) == 1
+    with peers.menura("mqtt") as running:
+        with compare.target_of("mqtt-memory-connections", "menura-mqtt", running, tmp_path) as fresh:
+            assert (fresh.name, fresh.url == running.url) == ("menura", False)
+            assert fresh.url.startswith("mqtt://")
+        with compare.target_of("mqtt-memory-connections", "rabbitmq-mqtt", running, tmp_path) as same:
+            assert same is running
+        with compare.target_of("mqtt-qos0-64", "menura-mqtt", running, tmp_path) as same:
+            assert same is running
+
+
+def test_a_rabbitmq_that_is_not_there_has_no_plugins(monkeypatch: pytest.MonkeyPatch, unused_url: str) -> None:
+    monkeypatch.setattr(peers, "_start_rabbitmq", lambda: False)
+    for scheme in ("mqtt", "stomp"):
+        with peers.rabbitmq_plugin(unused_url, scheme) as absent:
+            assert absent is None
+
+
+def test_a_plugin_that_answers_is_a_rabbitmq_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    with menura.Broker(listen=["amqp://127.0.0.1:0", "mqtt://127.0.0.1:0", "stomp://127.0.0.1:0"]) as broker:
+        for scheme in ("mqtt", "stomp"):
+            port = int(broker.url(scheme).rstrip("/").rpartition(":")[2])
+            monkeypatch.setitem(peers._PLUGINS, scheme, (scheme.upper(), port))
+            with peers.rabbitmq_plugin(broker.amqp_url, scheme) as peer:
+                assert peer is not None
+                assert peer.name == "rabbitmq"
+                assert peer.url == f"{scheme}://guest:guest@127.0.0.1:{port}"
+                assert peer.product.endswith(f"{scheme.upper()} plugin")
+
+
+def test_without_mosquitto_there_is_no_such_peer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers.shutil, "which", lambda *_, **__: None)
+    with peers.mosquitto() as absent:
+        assert absent is None
+
+
+def test_mqtt_and_stomp_have_a_table_with_mosquitto_beside() -> None:
+    name = "mqtt-qos0-64"
+    runs = [
+        run("menura", 700, scenario=name),
+        run("rabbitmq", 100, scenario=name),
+        run("mosquitto", 1000, scenario=name),
+    ]
+    summary = rows([*runs, run("menura", 70, scenario="stomp-128"), run("menura", 7)])
+    text = report.markdown("heading", [], summary, [], [])
+    in_memory, voices = text.split("## MQTT and STOMP")
+    assert "| mqtt-qos0-64 | rate | 700 /s | 100 /s | 7.00x | ≥ 5x | yes | 1,000 /s | 0.70x | ≥ 1x | **no** |" in voices
+    assert "| stomp-128 | rate | 70.0 /s | - | - | ≥ 5x | ? | - | - |  |  |" in voices
+    assert "| autoack-128 |" in in_memory
+    assert "mqtt" not in in_memory
 
 
 def test_the_folder_of_the_disk_reaches_every_scenario(tmp_path: Path) -> None:

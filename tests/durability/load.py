@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import count
 from threading import Event
 from typing import Protocol
@@ -34,10 +35,11 @@ class Gone(Exception):
 class Fuse:
     """Calls `kill` at the given step, in the thread that takes it; steps count once all workers are at work."""
 
-    def __init__(self, steps: int, kill: Callable[[], None]) -> None:
+    def __init__(self, steps: int, kill: Callable[[], None], workers: int = WORKERS) -> None:
         self.burnt = Event()
         self.at = steps
         self._kill = kill
+        self._wanted = workers
         self._steps = count(1)
         self._workers: set[int] = set()
 
@@ -45,9 +47,15 @@ class Fuse:
         self._workers.add(worker)
 
     def step(self) -> None:
-        if len(self._workers) == WORKERS and next(self._steps) == self.at:
+        if len(self._workers) == self._wanted and next(self._steps) == self.at:
             self._kill()
             self.burnt.set()
+
+
+def until_gone(work: Callable[[int, random.Random, Fuse], None], port: int, chance: random.Random, fuse: Fuse) -> None:
+    """Work with the broker on that port for as long as there is one."""
+    with suppress(Gone):
+        work(port, chance, fuse)
 
 
 def body_of(number: int) -> bytes:

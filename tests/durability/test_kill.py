@@ -1,4 +1,4 @@
-"""A broker that is killed in the middle of a load has kept all it confirmed (see `lives`).
+"""A broker that is killed in the middle of a load has kept all it confirmed (see `killing`).
 
 `python -m tests.durability.kill` does the same a hundred times.
 """
@@ -12,22 +12,25 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from tests.durability.lives import LINES, Lives, summary
+from tests.durability.kill import CLIENTS
+from tests.durability.killing import summary
 from tests.durability.serving import Serve
 from tests.net.peer import Peer, eventually
 from tests.protocols.amqp.memory import Basic, Confirm, Queue, ack, publish
 from tests.store.directories import Writer
 
-KILLS = 6
+KILLS = {"raw": 6, "pika": 6, "mqtt": 3, "stomp": 3}
 
 
-@pytest.mark.parametrize("client", LINES)
-def test_kill_after_kill_nothing_confirmed_is_lost_and_nothing_settled_returns(client: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("client", "kills"), KILLS.items())
+def test_kill_after_kill_nothing_confirmed_is_lost_and_nothing_settled_returns(
+    client: str, kills: int, tmp_path: Path
+) -> None:
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
-    lives = Lives(tmp_path / "data", client, seed)
+    lives = CLIENTS[client](tmp_path / "data", seed, 0)
     lives.prepare()
-    for _ in range(KILLS):
+    for _ in range(kills):
         assert lives.live().sentences == []
     assert lives.look().sentences == []
     print(summary(client, lives.totals))

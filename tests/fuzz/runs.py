@@ -18,13 +18,11 @@ from tests.protocols.amqp.memory import (
     Basic,
     Client,
     Queue,
-    assert_balanced,
-    assert_empty_after_all,
-    make_node,
     method,
     names,
     publish,
 )
+from tests.protocols.memory import assert_balanced, assert_empty_after_all, make_node
 
 from menura.core.peers import Peer
 from menura.protocols.amqp.limits import AmqpLimits

@@ -13,6 +13,7 @@ from typing import Self
 from urllib.parse import unquote, urlsplit
 
 from menura.bench import wire
+from menura.bench.confirms import Confirms
 from menura.bench.errors import BenchError, BrokerClosedError
 
 TIMEOUT_SECONDS = 30.0
@@ -153,5 +154,9 @@ class Connection:
     def prefetch(self, count: int) -> None:
         self.call(wire.BASIC_QOS, struct.pack(">IHB", 0, count, 0), wire.BASIC_QOS_OK)
 
-    def select_confirms(self) -> None:
+    def select_confirms(self) -> Confirms:
         self.call(wire.CONFIRM_SELECT, b"\x00", wire.CONFIRM_SELECT_OK)
+        return Confirms()
+
+    def unasked(self, data: bytes) -> None:
+        raise BrokerClosedError(wire.close_reason(data) or "the broker closed the publisher's connection")

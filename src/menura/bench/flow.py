@@ -9,18 +9,23 @@ pieces and counts by bytes; acknowledgements are packed many at a time.
 
 import enum
 import select
+import socket
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from menura.bench import wire
-from menura.bench.confirms import Confirms
 from menura.bench.connection import Connection
 from menura.bench.cycle import Cycle
 from menura.bench.deliveries import DeliveryReader
-from menura.bench.errors import BenchError, BrokerClosedError
+from menura.bench.errors import BenchError
 
 BATCH_BYTES = 64 * 1024
 STALL_SECONDS = 30.0
+# A broker that writes every message by itself would wake the load for each, and pay for that with its own time where
+# processors are few. So after a read that brought little, where there is nothing to send, the load waits a moment.
+LITTLE_BYTES = 16 * 1024
+REST_SECONDS = 0.0005
 
 
 class Ack(enum.Enum):
@@ -29,21 +34,53 @@ class Ack(enum.Enum):
     RANGES = "ranges"  # one acknowledgement for everything that a read brought
 
 
+class Confirmations(Protocol):
+    """Fed with what the broker answers to a publisher; `count` messages are confirmed so far."""
+
+    @property
+    def count(self) -> int: ...
+    def feed(self, data: bytes) -> None: ...
+
+
+class Line(Protocol):
+    """A connection that has been opened, of any protocol."""
+
+    sock: socket.socket
+
+    def select_confirms(self) -> Confirmations: ...
+    def unasked(self, data: bytes) -> None:
+        """Raise BrokerClosedError for what a publisher gets that awaits nothing, unless it means nothing."""
+
+
+class Receiver(Protocol):
+    """The other end: `received` messages so far; `has_unsent` acknowledgements; `little` came with the last read."""
+
+    @property
+    def little(self) -> bool: ...
+    def fileno(self) -> int: ...
+    @property
+    def received(self) -> int: ...
+    @property
+    def has_unsent(self) -> bool: ...
+    def on_readable(self) -> object: ...
+    def on_writable(self) -> None: ...
+
+
 class Publisher:
-    """Sends `messages` round and round, `limit` of them in all if given."""
+    """Sends `messages` round and round, `limit` of them in all if given, at most `batch` at once if given."""
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Line,
         messages: Sequence[bytes],
         *,
         confirm_window: int = 0,
         limit: int | None = None,
+        batch: int | None = None,
     ) -> None:
-        self.confirms = Confirms() if confirm_window else None
         self._confirm_window = confirm_window
-        if confirm_window:
-            connection.select_confirms()
+        self.confirms = connection.select_confirms() if confirm_window else None
+        self._unasked = connection.unasked
         self._cycle = Cycle(map(len, messages))
         turn = b"".join(messages)
         turns = max(1, BATCH_BYTES // len(turn))
@@ -51,6 +88,8 @@ class Publisher:
         if confirm_window:  # several sends must fit the window, or the broker would idle between them
             turns = max(1, min(turns, confirm_window // (8 * len(messages))))
             self._count = min(turns * len(messages), max(1, confirm_window // 8))
+        if batch is not None:
+            self._count = min(self._count, batch)
         self._batch = memoryview(turn * turns)
         self._limit_bytes = None if limit is None else self._cycle.end(limit)
         self._sent_bytes = 0
@@ -100,7 +139,7 @@ class Publisher:
         if self.confirms and data:
             self.confirms.feed(data)
         else:
-            raise BrokerClosedError(wire.close_reason(data) or "the broker closed the publisher's connection")
+            self._unasked(data)
 
 
 class Consumer:
@@ -108,6 +147,8 @@ class Consumer:
 
     `content_bytes` are the sizes of the messages in turn when they differ; see `deliveries`.
     """
+
+    little = False
 
     def __init__(
         self,
@@ -163,12 +204,12 @@ def passed(seconds: float) -> Callable[[], bool]:
     return lambda: time.perf_counter() >= deadline
 
 
-def pump(publisher: Publisher | None, consumers: Sequence[Consumer], window: int, finished: Callable[[], bool]) -> None:
+def pump(publisher: Publisher | None, consumers: Sequence[Receiver], window: int, finished: Callable[[], bool]) -> None:
     """Move bytes until `finished()`; BenchError when nothing at all moves for STALL_SECONDS."""
-    readers: list[Publisher | Consumer] = [*consumers] if publisher is None else [*consumers, publisher]
+    readers: list[Publisher | Receiver] = [*consumers] if publisher is None else [*consumers, publisher]
     moved_at = time.monotonic()
     while not finished():
-        writers: list[Publisher | Consumer] = [consumer for consumer in consumers if consumer.has_unsent]
+        writers: list[Publisher | Receiver] = [consumer for consumer in consumers if consumer.has_unsent]
         if publisher:
             consumed = min((consumer.received for consumer in consumers), default=publisher.confirmed)
             if publisher.may_send(consumed, window):
@@ -178,6 +219,8 @@ def pump(publisher: Publisher | None, consumers: Sequence[Consumer], window: int
             end.on_readable()
         for end in writable:
             end.on_writable()
+        if readable and not writable and consumers and all(consumer.little for consumer in consumers):
+            time.sleep(REST_SECONDS)
         if readable or writable:
             moved_at = time.monotonic()
         elif time.monotonic() - moved_at > STALL_SECONDS:

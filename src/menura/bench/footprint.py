@@ -14,6 +14,7 @@ from menura.bench.backlog import backlog_count, enqueue_dequeue_durable, fill
 from menura.bench.connection import Address, Connection
 from menura.bench.errors import UnavailableError
 from menura.bench.meter import Meter
+from menura.bench.mqtt_connection import MqttConnection, address_of
 from menura.bench.processes import open_files_max, raise_open_files_max, resident_bytes
 from menura.bench.result import Metric, Result, Settings, measured
 from menura.bench.topology import Topology
@@ -27,7 +28,7 @@ def connections(settings: Settings) -> Result:
     meter = Meter(settings.broker_pid)
     address = Address.parse(settings.url)
     idle = _resident(settings)
-    count = _affordable(settings)
+    count = affordable(settings)
     with ExitStack() as stack:
         opened = [stack.enter_context(Connection(address, channel=False)) for _ in range(count)]
         connected = _resident(settings)
@@ -35,10 +36,30 @@ def connections(settings: Settings) -> Result:
             connection.open_channel()
         with_channels = _resident(settings)
     meter.stop()
-    notes = [f"{count:,} connections"]
-    if count < settings.connections:
-        notes.append(f"not {settings.connections:,}: the broker's process may not open so many files")
-    each = _each({"connection": connected - idle, "channel": with_channels - connected}, count, notes)
+    grown = {"connection": connected - idle, "channel": with_channels - connected}
+    return _connections(settings, meter, idle, count, grown)
+
+
+def mqtt_connections(settings: Settings) -> Result:
+    """Clients that have connected and are silent; then a subscription of its own for each."""
+    meter = Meter(settings.broker_pid)
+    address = address_of(settings.url)
+    idle = _resident(settings)
+    count = affordable(settings)
+    with ExitStack() as stack:
+        opened = [stack.enter_context(MqttConnection(address)) for _ in range(count)]
+        connected = _resident(settings)
+        for connection in opened:
+            connection.subscribe(f"{connection.client_id}/commands", 0)
+        subscribed = _resident(settings)
+    meter.stop()
+    grown = {"connection": connected - idle, "subscription": subscribed - connected}
+    return _connections(settings, meter, idle, count, grown)
+
+
+def _connections(settings: Settings, meter: Meter, idle: int, count: int, grown: dict[str, int]) -> Result:
+    notes = [f"{count:,} connections", *shortfall(settings, count)]
+    each = _each(grown, count, notes)
     return measured(settings, meter, Metric("idle", idle / 1e6, "MB"), *each, notes=tuple(notes))
 
 
@@ -84,7 +105,14 @@ def _resident(settings: Settings) -> int:
     return resident
 
 
-def _affordable(settings: Settings) -> int:
+def shortfall(settings: Settings, count: int) -> list[str]:
+    """What to say where not all connections could be made that were asked for."""
+    if count == settings.connections:
+        return []
+    return [f"not {settings.connections:,}: the load's or the broker's process may not open so many files"]
+
+
+def affordable(settings: Settings) -> int:
     """How many connections both ends may have open; with more, a broker's other clients would be shut out."""
     raise_open_files_max()
     limits = [open_files_max(pid) for pid in (settings.broker_pid, os.getpid()) if pid is not None]

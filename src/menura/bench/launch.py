@@ -17,19 +17,20 @@ from menura.bench.result import Metric, Result, Settings, measured
 START_SECONDS_MAX = 30.0
 STOP_SECONDS_MAX = 30.0
 IN_MEMORY = ":memory:"
-_SERVE = ("-m", "menura", "serve", "--listen", "amqp://127.0.0.1:0", "--data")
+_SERVE = ("-m", "menura", "serve", "--data")
 _PORT = re.compile(r"127\.0\.0\.1:(\d+)")
 
 
 class MenuraProcess:
-    """`menura serve` on a free port, with `data` as its data directory; stopped at the end of the `with` block."""
+    """`menura serve` on a free port for one protocol, with `data` as its data directory; stopped at the end of the
+    `with` block."""
 
-    def __init__(self, data: str = IN_MEMORY) -> None:
+    def __init__(self, data: str = IN_MEMORY, scheme: str = "amqp") -> None:
         # The log goes to a file: a pipe that nobody reads would block the broker in the end.
         self._log = tempfile.TemporaryFile("w+", errors="replace")
         begun = time.perf_counter()
         self._process = subprocess.Popen(
-            [sys.executable, *_SERVE, data],
+            [sys.executable, *_SERVE, data, "--listen", f"{scheme}://127.0.0.1:0"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -46,7 +47,7 @@ class MenuraProcess:
         except BaseException:
             self._stop()
             raise
-        self.url = f"amqp://guest:guest@127.0.0.1:{port[1]}/"
+        self.url = f"{scheme}://guest:guest@127.0.0.1:{port[1]}/"
 
     def __enter__(self) -> Self:
         return self

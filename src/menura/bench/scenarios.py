@@ -21,9 +21,13 @@ from menura.bench import (
     get_loop,
     latency,
     launch,
+    mqtt_connection,
+    mqtt_crowds,
+    mqtt_streams,
     resp,
     rpc,
     spread,
+    stomp,
     streams,
 )
 from menura.bench.connection import Address
@@ -32,6 +36,8 @@ from menura.bench.processes import listener_pid
 from menura.bench.result import Result, Settings
 
 REDIS_URL = "redis://127.0.0.1:6379"
+MQTT = {"url": mqtt_connection.URL}
+CROWD = {**MQTT, "connections": 1_000, "body_bytes": 64}
 SIZES = {"128": 128, "512": 512, "1k": 1024, "10k": 10240}
 DURABLE_BYTES_MAX = 2_048_000_000  # of bodies to go to disk and come back: a minute or two at the slower broker
 
@@ -150,6 +156,48 @@ _ALL = [
         footprint.queued_on_disk,
         {"durable": True, "count": 10_000_000, "body_bytes": 1024},
         long=True,
+    ),
+    Scenario(
+        "mqtt-qos0-64", "MQTT QoS 0, one publisher, one subscriber, 64 B", mqtt_streams.qos0, {**MQTT, "body_bytes": 64}
+    ),
+    Scenario(
+        "mqtt-qos0-1k",
+        "MQTT QoS 0, one publisher, one subscriber, 1 KiB",
+        mqtt_streams.qos0,
+        {**MQTT, "body_bytes": 1024},
+    ),
+    Scenario(
+        "mqtt-fanout-1000",
+        "MQTT QoS 0, one publisher to 1,000 subscribers, 64 B; deliveries",
+        mqtt_crowds.fan_out,
+        {**CROWD, "window": 100},
+    ),
+    Scenario(
+        "mqtt-fanin-1000",
+        "MQTT QoS 0, 1,000 publishers to one subscriber, 5 messages at a time, 64 B",
+        mqtt_crowds.fan_in,
+        CROWD,
+    ),
+    Scenario(
+        "mqtt-fanin-1000-single",
+        "the same, 1 message at a time, and 1,000 of them on their way",
+        mqtt_crowds.fan_in,
+        {**CROWD, "window": 1_000},
+    ),
+    Scenario(
+        "mqtt-memory-connections",
+        "resident memory idle, and of each idle MQTT connection",
+        footprint.mqtt_connections,
+        {**MQTT, "connections": 10_000},
+    ),
+    Scenario(
+        "mqtt-durable-128",
+        "MQTT QoS 1 (2,000 open) to a persistent session, 128 B",
+        mqtt_streams.qos1_persistent,
+        {**MQTT, "durable": True},
+    ),
+    Scenario(
+        "stomp-128", "STOMP, one publisher, one subscriber, ack:auto, 128 B", stomp.queue_stream, {"url": stomp.URL}
     ),
     Scenario("disk-sync", "the disk by itself: a small append and fdatasync, one after the other", disk.disk_sync),
     Scenario("startup", "from starting `menura serve` to ready", launch.startup, {"count": 7}),

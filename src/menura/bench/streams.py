@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from menura.bench import wire
 from menura.bench.connection import Address, Connection
 from menura.bench.errors import BenchError
-from menura.bench.flow import Ack, Consumer, Publisher, passed, pump
+from menura.bench.flow import Ack, Consumer, Publisher, Receiver, passed, pump
 from menura.bench.meter import Meter
 from menura.bench.result import Metric, Result, Settings, measured
 from menura.bench.topology import Topology
@@ -132,18 +132,23 @@ def _stream(
             for queue in queues
         ]
         publisher = Publisher(stack.enter_context(Connection(address)), prebuilt, confirm_window=confirm_window)
-        meter = Meter(settings.broker_pid)
-        pump(publisher, consumers, settings.window, passed(settings.warmup_seconds))
-        before = sum(consumer.received for consumer in consumers)
-        meter.start()
-        pump(publisher, consumers, settings.window, passed(settings.seconds))
-        meter.stop()
-        received = sum(consumer.received for consumer in consumers) - before
-        _drain(publisher, consumers, settings.window)
+        return measure_stream(settings, publisher, consumers)
+
+
+def measure_stream(settings: Settings, publisher: Publisher, consumers: Sequence[Receiver]) -> Result:
+    """A warm-up, the measured stretch, and then the proof that everything has arrived; of any protocol."""
+    meter = Meter(settings.broker_pid)
+    pump(publisher, consumers, settings.window, passed(settings.warmup_seconds))
+    before = sum(consumer.received for consumer in consumers)
+    meter.start()
+    pump(publisher, consumers, settings.window, passed(settings.seconds))
+    meter.stop()
+    received = sum(consumer.received for consumer in consumers) - before
+    _drain(publisher, consumers, settings.window)
     return measured(settings, meter, Metric("rate", received / meter.seconds, "/s"))
 
 
-def _drain(publisher: Publisher, consumers: Sequence[Consumer], window: int) -> None:
+def _drain(publisher: Publisher, consumers: Sequence[Receiver], window: int) -> None:
     """Let everything that was published arrive; nothing may be missing, doubled or left unconfirmed."""
     expected = publisher.stop()
 

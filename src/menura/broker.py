@@ -265,7 +265,7 @@ class Broker(Administration):
             # Loaded when the first client comes: most brokers never see one.
             from menura.net.upgrade import Place, Upgrade
 
-            place = Place(address.path, rules(), self.config.message_bytes_max)
+            place = Place(address.path, address.origins, rules(), self.config.message_bytes_max)
             return Upgrade(connection, place, session, self._loop.time())
 
         return upgrade

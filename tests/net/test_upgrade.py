@@ -129,9 +129,24 @@ def test_extensions_are_declined(broker: Broker) -> None:
     assert "sec-websocket-extensions" not in answer.headers
 
 
-@pytest.mark.parametrize("origin", ["https://anywhere.example", "null", None])
-def test_a_page_of_any_origin_may_connect(broker: Broker, origin: str | None) -> None:
-    assert ask(broker, request(Origin=origin, **MQTT)).status == 101
+@pytest.mark.parametrize(
+    "origin", [None, "http://localhost:3000", "http://127.0.0.1", "https://[::1]:8443", "https://the.host:1"]
+)
+def test_programs_and_pages_of_this_machine_or_host_may_connect(broker: Broker, origin: str | None) -> None:
+    assert ask(broker, request(Origin=origin, Host="the.host:99", **MQTT)).status == 101
+
+
+@pytest.mark.parametrize("origin", ["https://anywhere.example", "null", "", "http://[", "http://localhost.evil"])
+def test_pages_from_elsewhere_may_not_connect(broker: Broker, origin: str) -> None:
+    answer = ask(broker, request(Origin=origin, Host="localhost", **MQTT))
+    assert answer.status == 403
+    assert f"add ?origin={origin} to the listener".encode() in answer.body
+
+
+@pytest.mark.parametrize(("setting", "status"), [("https://a.example,https://b.example", 101), ("*", 101), ("x", 403)])
+def test_a_listener_may_name_pages_that_are_welcome(setting: str, status: int) -> None:
+    with Broker(listen=[f"mqtt+ws://127.0.0.1:0?origin={setting}"]) as broker:
+        assert ask(broker, request("GET /ws HTTP/1.1", Origin="https://b.example", **MQTT)).status == status
 
 
 REFUSED = [

@@ -36,7 +36,7 @@ def request(line: str = "GET /ws HTTP/1.1", **changes: str | None) -> bytes:
         "Upgrade": "websocket",
         "Connection": "Upgrade",
         "Sec-WebSocket-Key": KEY,
-        "Origin": "http://example.com",
+        "Origin": "http://localhost:8080",
         "Sec-WebSocket-Version": "13",
         **{name.replace("_", "-"): value for name, value in changes.items()},
     }

@@ -3,7 +3,7 @@
 `amqps://0.0.0.0:5671?cert=server.pem&key=server.key&ca=clients.pem&verify=required` asks clients for a
 certificate; without
 `ca` none is asked for, with it `verify` may be `optional` (default) or `required`. Port 0 takes a free one. The path is
-that of a WebSocket; a scheme that has none ignores it.
+that of a WebSocket, and `origin` names the pages that may open it (see `net.upgrade`); other schemes ignore both.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class Address:
     port: int
     tls: tuple[tuple[str, str], ...] = ()
     path: str = ""
+    origins: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, url: str, ports: dict[str, int]) -> Address:
@@ -52,6 +53,7 @@ class Address:
         except ValueError as error:
             raise ListenError(f"--listen {url}: {error}") from None
         tls = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+        origins = tuple(filter(None, tls.pop("origin", "").split(",")))
         if unknown := set(tls) - _TLS_KEYS:
             raise ListenError(f"--listen {url}: unknown setting {', '.join(sorted(unknown))}")
         if tls.get("verify", "optional") not in ("optional", "required"):
@@ -59,7 +61,7 @@ class Address:
         if "verify" in tls and "ca" not in tls:
             raise ListenError(f"--listen {url}: verify needs a ca to verify with: add &ca=FILE")
         path = (parts.path.rstrip("/") or WEBSOCKET_PATH) if "+" in parts.scheme else ""
-        return cls(parts.scheme, parts.hostname or "127.0.0.1", port, tuple(sorted(tls.items())), path)
+        return cls(parts.scheme, parts.hostname or "127.0.0.1", port, tuple(sorted(tls.items())), path, origins)
 
     def context(self) -> ssl.SSLContext:
         """The TLS context the settings ask for."""

@@ -5,7 +5,9 @@
 which header of the handshake must say what. If all is well a `WebSocket` takes over the connection, with the session
 that `make` builds; otherwise the client gets an HTTP answer with a sentence in it, and the connection ends.
 
-The origin of a page is not asked for: there are no cookies here that a foreign page could borrow, and a login follows.
+A browser says which page it acts for. Where guests of this machine may log in, a page from elsewhere must not do so on
+its own: pages of this machine and of the listener's own host are welcome, others only if the listener's address names
+their origin, or `*`. Programs send no origin.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from websockets.exceptions import NegotiationError
 from websockets.http11 import Request, Response
@@ -39,6 +43,7 @@ class Place:
     """What a listener expects of a request, and how long a message may be."""
 
     path: str
+    origins: Sequence[str]
     rules: WebSocketRules
     message_bytes_max: int
 
@@ -98,6 +103,11 @@ class Upgrade:
         place = self._place
         if request.path.partition("?")[0].rstrip("/") != place.path:
             return protocol.reject(HTTPStatus.NOT_FOUND, f"The WebSocket is at {place.path or '/'}.\n")
+        origin = request.headers.get("Origin")
+        if origin is not None and not is_welcome(origin, request.headers.get("Host", ""), place.origins):
+            return protocol.reject(
+                HTTPStatus.FORBIDDEN, f"Pages of {origin} may not connect: add ?origin={origin} to the listener.\n"
+            )
         response = protocol.accept(request)
         if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
             response.headers["Sec-WebSocket-Version"] = "13"
@@ -156,6 +166,17 @@ class Upgrade:
     def unblock(self) -> None: ...
 
     def lost(self) -> None: ...
+
+
+def is_welcome(origin: str, host: str, allowed: Sequence[str]) -> bool:
+    """Whether a page of this origin may open a WebSocket that the client knows under `host`."""
+    if origin in allowed or "*" in allowed:
+        return True
+    try:
+        name, own = urlsplit(origin).hostname, urlsplit(f"//{host}").hostname
+        return name is not None and (name in ("localhost", own) or ip_address(name).is_loopback)
+    except ValueError:
+        return False
 
 
 def _complain(connection: Connection, why: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
-from pika.exceptions import ChannelClosedByBroker
+from pika.exceptions import ChannelClosedByBroker, ConnectionClosedByBroker
 
 import menura
 from menura.core.errors import NotFound, PreconditionFailed, Refusal
@@ -139,6 +139,32 @@ def test_global_parameters_are_there_after_a_restart(tmp_path: Path) -> None:
         connection = connect(broker)
         assert connection._impl.server_properties["cluster_name"] == "shop", "what clients are told"
         connection.close()
+
+
+def test_a_deleted_virtual_host_takes_its_clients_and_queues_along_for_good(tmp_path: Path) -> None:
+    with menura.Broker(data=str(tmp_path / "data")) as broker:
+        broker.add_vhost("v")
+        broker.permit("guest", "v")
+        broker.set_policy("p", ".*", {"max-length": 1}, vhost="v")
+        connection, other = connect(broker, "v"), connect(broker)
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.queue_declare("q", durable=True)
+        publish(channel, "q", 3)
+        broker.describe_vhost("v", protected=True)
+        with pytest.raises(PreconditionFailed, match="Refusing to delete virtual host 'v'"):
+            broker.delete_vhost("v")
+        broker.describe_vhost("v", protected=False)
+        broker.delete_vhost("v")
+        with pytest.raises(ConnectionClosedByBroker, match="vhost 'v' is deleted"):
+            channel.queue_declare("q2", durable=True)
+        other.channel().queue_declare("q", durable=True)
+        other.close()
+    with menura.Broker(data=str(tmp_path / "data")) as broker:
+        assert set(broker.node.vhosts) == {"/"}
+        broker.add_vhost("v")
+        assert not broker.node.vhosts["v"].queues
+        assert not broker.node.vhosts["v"].policies.by_name["policy"]
 
 
 REFUSED: list[Callable[[menura.Broker], None]] = [

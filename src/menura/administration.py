@@ -61,6 +61,10 @@ class Administration:
             )
         )
 
+    def delete_vhost(self, name: str) -> None:
+        """Remove a virtual host with all that is in it; its clients are sent away."""
+        self._call(lambda: self.node.delete_vhost(name))
+
     def set_vhost_limits(self, limits: Mapping[str, int], vhost: str = DEFAULT_VHOST) -> None:
         """Set "max-connections" and "max-queues"; one that is not named, or below 0, is no limit."""
         self._call(lambda: self.node.parameters.set(VHOST_LIMITS, "limits", dict(limits), vhost))
@@ -246,6 +250,15 @@ class Administration:
         while self._call(transfer.step):
             self._wait_for_disk()
         return transfer.result
+
+    # -- seeing what happens -----------------------------------------------------------------------------------
+
+    def trace_on(self, vhost: str = DEFAULT_VHOST) -> None:
+        """Publish a copy of all that clients publish and get to amq.rabbitmq.trace, until `trace_off` or the end."""
+        self._call(lambda: self.node.trace(vhost))
+
+    def trace_off(self, vhost: str = DEFAULT_VHOST) -> None:
+        self._call(lambda: self.node.untrace(vhost))
 
     # -- the rest --------------------------------------------------------------------------------------------
 

@@ -119,14 +119,15 @@ class Broker(Administration):
         self._loop = asyncio.get_running_loop()
         self._tick = Tick(self._loop, self._end_of_tick, self._clock)
         self._timer: asyncio.TimerHandle | None = None
-        self.node.agenda.clock = self._loop.time
-        self.node.agenda.on_sooner = self._call_at
+        self._set_clock()
         if self.config.data != IN_MEMORY:
             try:
                 await self._open_storage()
             except BaseException:
                 self._tick.stop()
                 raise
+        # Not before: nothing falls due while there is only half of what there was.
+        self.node.agenda.on_sooner = self._call_at
         self._clock(self._loop.time())
         voices.take_up(self.node)
         try:
@@ -151,6 +152,7 @@ class Broker(Administration):
             on_failure=self._fail,
         )
         self.node = self._new_node()
+        self._set_clock()
         self.recovered = await storage.open(self.node, self.progress)
         self.storage = storage
         for damage in self.recovered.report.damages:
@@ -301,8 +303,13 @@ class Broker(Administration):
         for connection in self._tick.connections:
             connection.session.unblock()
 
+    def _set_clock(self) -> None:
+        agenda = self.node.agenda
+        agenda.clock = self._loop.time
+        agenda.epoch_ms = int((time.time() - self._loop.time()) * 1000)
+
     def _clock(self, now: float) -> None:
-        self.node.agenda.epoch_ms = int((time.time() - now) * 1000)
+        self._set_clock()
         self.node.sample(now)
         self._do_what_is_due()
 

@@ -55,10 +55,10 @@ def echo(value: Any) -> Any:
 
 
 @shared_task(name="fails_first", bind=True)
-def fails_first(self: Task, times: int) -> int:
+def fails_first(self: Task, times: int, countdown: float = 0.1) -> int:
     """Fails so often, then gives the number of retries it took."""
     if self.request.retries < times:
-        raise self.retry(countdown=0.1, max_retries=times, exc=ValueError("not yet"))
+        raise self.retry(countdown=countdown, max_retries=times, exc=ValueError("not yet"))
     return self.request.retries
 
 

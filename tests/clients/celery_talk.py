@@ -34,6 +34,7 @@ class Application:
 @contextlib.contextmanager
 def applications(program: Callable[..., Program], amqp_url: str) -> Iterator[Callable[..., Application]]:
     """Yields what starts an application with one worker; all of them are ended and forgotten at the end."""
+    started: list[Program] = []
     with contextlib.ExitStack() as running:
 
         def run(backend: str = "rpc://", *options: str, concurrency: int = 2, **settings: Any) -> Application:
@@ -50,10 +51,13 @@ def applications(program: Callable[..., Program], amqp_url: str) -> Iterator[Cal
             )  # fmt: skip
             application.worker = running.enter_context(worker)
             worker.line(rf"{application.node} ready\.")
-            running.callback(worker.terminate)
+            started.append(worker)
+            running.callback(worker.finish)
             return application
 
         yield run
+        for worker in started:  # all at once: each takes seconds to its end
+            worker.ask_to_end()
 
 
 def _forget(application: Application) -> None:
@@ -69,7 +73,7 @@ def _forget(application: Application) -> None:
                 channel.queue_delete(f"celery_delayed_{level}")
                 channel.exchange_delete(f"celery_delayed_{level}")
     consumer = getattr(application.app.backend, "result_consumer", None)
-    if consumer:
+    if consumer and consumer._consumer:  # which it has from the first reply on
         consumer.stop()
     application.app.close()
 

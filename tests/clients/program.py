@@ -85,8 +85,11 @@ class Program:
         return self.finish()
 
     def terminate(self) -> list[str]:
-        self._process.terminate()
+        self.ask_to_end()
         return self.finish()
+
+    def ask_to_end(self) -> None:
+        self._process.terminate()
 
     def kill(self) -> None:
         """The end without a goodbye to the broker."""

@@ -85,7 +85,7 @@ def test_a_countdown_passes_in_the_broker_not_in_the_worker(quorum: Application,
 
 
 def test_a_retry_with_a_countdown_is_delayed_in_the_broker(quorum: Application) -> None:
-    assert quorum.tasks.fails_first.delay(2).get(timeout=SECONDS) == 2
+    assert quorum.tasks.fails_first.delay(2, 1).get(timeout=SECONDS) == 2
 
 
 def test_a_late_acked_task_in_a_quorum_queue_survives_the_death_of_its_process(quorum: Application) -> None:
@@ -107,10 +107,11 @@ def test_the_global_prefetch_of_an_undetected_quorum_queue_is_kept(
 def test_tasks_run_by_their_priority(with_dead_letters: Application, pipe: Pipe, tmp_path: Path) -> None:
     tasks, notes = with_dead_letters.tasks, tmp_path / "notes"
     running = tasks.wait_for.apply_async((pipe.path,), priority=10)
-    results = [
-        tasks.note.apply_async((str(notes), word), priority=priority)
-        for word, priority in (("low", 1), ("default", None), ("high", 9), ("high again", 9), ("none", 0))
-    ]
+    orders: dict[str, dict[str, int]] = {
+        "low": {"priority": 1}, "default": {}, "high": {"priority": 9}, "high again": {"priority": 9},
+        "none": {"priority": 0},
+    }  # fmt: skip
+    results = [tasks.note.apply_async((str(notes), word), **order) for word, order in orders.items()]
     pipe.release(1)
     for result in (running, *results):
         result.get(timeout=SECONDS)

@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.core.domain import a_vhost, publish, take_all
+from tests.core.domain import a_vhost, operations, publish, take_all
 from tests.core.kept import Kept, live
 
 from menura.core import fields
@@ -183,6 +183,33 @@ def test_a_refused_policy_leaves_the_one_there_was() -> None:
         kept.vhost.policies.set("p", value("("))
     assert (length_max(queue), list(kept.vhost.policies.by_name["policy"])) == (5, ["p"])
     assert len(kept.catalog.changes) == before
+
+
+# -- what it costs -----------------------------------------------------------------------------------------------
+
+
+def test_a_declaration_costs_a_few_lines_for_each_policy_however_many_queues_there_are(vhost: VHost) -> None:
+    def cost(queue: str) -> int:
+        return operations(lambda: vhost.declare_queue(queue))
+
+    plain = cost("plain")
+    for number in range(50):
+        vhost.policies.set(f"p{number}", value(rf"^team{number}\.", {"max-length": number}, number))
+    few = cost("few")
+    for number in range(1000):
+        vhost.declare_queue(f"team{number % 50}.{number}")
+    assert few - plain < 50 * 8
+    assert cost("many") == few
+
+
+def test_a_change_of_a_policy_costs_little_for_queues_it_is_not_about(vhost: VHost) -> None:
+    def cost(count: int) -> int:
+        for number in range(count):
+            vhost.declare_queue(f"q{count}.{number}")
+        return operations(lambda: vhost.policies.set("p", value(f"^q{count}.7$", priority=count)))
+
+    few, many = cost(10), cost(1000)
+    assert many - few < 1000 * 25
 
 
 # -- what is kept ------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from tests.durability.load import Fuse, until_gone
 from tests.durability.mqtt_clients import Client, Mortal, Receiver, Retainer, Sender
 from tests.net.peer import DEADLINE_SECONDS
 
-STEPS = (100, 10_000)
+STEPS = (100, 2500)
 
 
 class MqttLives(Killing):

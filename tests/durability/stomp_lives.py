@@ -21,7 +21,7 @@ from tests.durability.wire import Wire
 from tests.net.peer import DEADLINE_SECONDS
 from tests.protocols.stomp.memory import Answer, decode, frame, send
 
-STEPS = (100, 8000)
+STEPS = (100, 2500)
 WINDOW = 100
 PREFETCH = 50
 GROUP = 3

@@ -134,3 +134,36 @@ def test_a_user_without_limits_or_gone_meanwhile_opens_channels_as_before() -> N
     client = amqp.Client(node).connect()
     node.users.remove("guest")
     assert client.call(Channel.Open(), 2).name == "Channel.OpenOk"
+
+
+@clients
+def test_a_client_is_told_why_it_has_to_go_when_its_virtual_host_is_deleted(protocol: str, connect: Connect) -> None:
+    node = make_node()
+    client = connect(node)
+    queue = node.vhosts["/"].declare_queue("kept", durable=True)
+    node.delete_vhost("/")
+    (answer,) = client.take()
+    said = {
+        AMQP: ("Connection.Close", 320, "CONNECTION_FORCED - vhost '/' is deleted"),
+        MQTT: ("DISCONNECT", 0x98),
+        STOMP: ("ERROR", "connection_forced", b"vhost '/' is deleted"),
+    }
+    found = {
+        AMQP: lambda: (answer.name, answer.reply_code, answer.reply_text),
+        MQTT: lambda: (answer.name, answer.code),
+        STOMP: lambda: (answer.command, answer["message"], answer.body),
+    }
+    assert found[protocol]() == said[protocol]
+    assert not node.presence.connections
+    assert not queue.alive
+    client.session.lost()
+    assert (node.presence.opened, node.presence.closed) == (1, 1)
+
+
+def test_clients_of_other_virtual_hosts_stay_when_one_is_deleted() -> None:
+    node = make_node()
+    node.add_vhost("v")
+    clients = [connect(node) for connect in (through_amqp, through_mqtt, through_stomp)]
+    node.delete_vhost("v")
+    assert [client.take() for client in clients] == [[], [], []]
+    assert len(node.presence.connections) == 3

@@ -142,6 +142,11 @@ class Turns:
     def exclusive(self) -> bool:
         return bool(self.all) and self.all[0].exclusive
 
+    @property
+    def room(self) -> int:
+        """How many messages could be handed out now."""
+        return sum(max(consumer.room(), 0) for consumer in (self.all[:1] if self.single else self.all))
+
     def next(self) -> tuple[Consumer, int, int] | None:
         """The consumer whose turn it is, its room, and how many equals share with it; None if nobody has room."""
         if len(self.all) == 1 or (self.single and self.all):

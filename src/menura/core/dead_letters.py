@@ -26,6 +26,7 @@ REJECTED, EXPIRED, MAXLEN, DELIVERY_LIMIT = "rejected", "expired", "maxlen", "de
 DEATHS = "x-death"
 # Of a message that goes round, so many entries are kept: of the reasons and queues that came last.
 DEATHS_MAX = 256
+_COUNT_MAX = (1 << 63) - 1
 _ROUTES_MAX = 1024
 _NO_QUEUES: frozenset[str] = frozenset()
 Entry = dict[str, bytes]
@@ -49,15 +50,25 @@ class Letters:
         self._routes: dict[tuple[str, tuple[str, ...]], Route] = {}
 
     def send(self, death: Death) -> bool:
-        """Publish the messages anew; whether all of them have found a queue, as far as that is known now."""
+        """Publish the messages anew; whether all of them have found a queue, as far as that is known now.
+
+        What they push out elsewhere has left there, for the disk as well, in the moment in which it is where it goes.
+        """
         self._waiting.append(death)
         if len(self._waiting) > 1:
             return True
-        try:
-            found = [self._publish(next) for next in self._waiting]  # it grows meanwhile
-            return found[0]
-        finally:
+        found: list[bool] = []
+        failure: Exception | None = None
+        with self._vhost.together():
+            for next in self._waiting:  # it grows meanwhile
+                try:
+                    found.append(self._publish(next))
+                except Exception as error:  # one letter's failure is not the others'
+                    failure = error
             self._waiting.clear()
+        if failure is not None:
+            raise failure
+        return found[0]
 
     def _publish(self, death: Death) -> bool:
         rules = death.queue.rules
@@ -157,8 +168,7 @@ class Post:
         for at, entry in enumerate(entries):
             if entry.get("queue") == _raw(self._queue) and entry.get("reason") == _raw(self._reason):
                 del entries[at]
-                count = fields.decode_value(entry.get("count", b"V"))
-                entry["count"] = _long(count + 1 if isinstance(count, int) else 1)
+                entry["count"] = _long(_next(fields.decode_value(entry.get("count", b"V"))))
                 return [entry, *entries]
         entry = {
             "count": _long(1),
@@ -190,3 +200,8 @@ _raw = fields.encode_value
 
 def _long(value: int) -> bytes:
     return b"l" + value.to_bytes(8, "big", signed=True)
+
+
+def _next(count: object) -> int:
+    """A client may have written the history, with any count in it."""
+    return count + 1 if isinstance(count, int) and 0 <= count < _COUNT_MAX else 1

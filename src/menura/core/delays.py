@@ -7,12 +7,13 @@ it is due and how large it is.
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from menura.core import fields, properties
 from menura.core.content import properties_of, with_properties
 from menura.core.line import Place
-from menura.core.paging import Paged, read_back
+from menura.core.paging import Paged, read_through
 from menura.core.routing import Route
 from menura.core.rules import Rules
 from menura.core.run import Run
@@ -45,6 +46,10 @@ def _delay_of(content: bytes) -> int:
     return delay_ms(fields.decode_table(raw)[0]) if raw else 0
 
 
+def _ttl_ms(content: bytes) -> int | None:
+    return properties.expiration_ms(properties_of(content))
+
+
 def _sent_on(content: bytes) -> bytes:
     """The message as it is routed after its delay."""
     block = properties_of(content)
@@ -75,15 +80,11 @@ class Delays(Rules):
         return (at_ms or self.queue.vhost.agenda.wall_ms) + max(_delay_of(content), 1)
 
     def recovered(self, journal: Journal, position: int, paged: Paged, redelivered: bool) -> list[Place]:
-        places: list[Place] = []
-        rest: Paged | None = paged
-        while rest is not None:
-            part, rest = rest, rest.cut(rest.first_part())
-            for first, run in read_back(journal, self.queue.id, position, part.count, self.deadline_of):
-                for at, content in enumerate(run.contents, first):
-                    places.append(Place(at, Paged(1, len(content), run.deadline_ms), redelivered, 0))
-            position += part.count
-        return places
+        return [
+            Place(at, Paged(1, len(content), run.deadline_ms), redelivered, 0)
+            for first, run in read_through(journal, self.queue.id, position, paged, self.deadline_of)
+            for at, content in enumerate(run.contents, first)
+        ]
 
     def returned(self, position: int, run: Run, failed: bool) -> None:
         self.queue.put_back(position, run)
@@ -97,9 +98,12 @@ class Delays(Rules):
         vhost = self.queue.vhost
         name = self.queue.name.removeprefix(DELAY_PREFIX)
         if name in vhost.exchanges:
-            contents = list(map(_sent_on, run.contents))
             route = Route(name, run.route.key, run.route.further_keys)
-            sizes = list(map(len, contents))
-            vhost.publish(route, Run(route, contents, sum(sizes), max(sizes), run.persistent))
-            vhost.take_refused()
+            # Their own time to live begins now.
+            for ttl_ms, group in groupby(map(_sent_on, run.contents), _ttl_ms):
+                contents = list(group)
+                sizes = list(map(len, contents))
+                due_ms = 0 if ttl_ms is None else vhost.agenda.wall_ms + ttl_ms
+                vhost.publish(route, Run(route, contents, sum(sizes), max(sizes), run.persistent, None, due_ms))
+                vhost.take_refused()
         self.queue.drop(position, run)

@@ -6,6 +6,7 @@ from menura.core import fields, properties
 from menura.core.content import properties_of, with_properties
 
 HEADER = "x-delivery-count"
+_COUNT_MAX = (1 << 63) - 1
 
 
 def delivery_count(content: bytes) -> int:
@@ -13,7 +14,8 @@ def delivery_count(content: bytes) -> int:
     raw = properties.headers_raw(properties_of(content))
     value = fields.raw_table(raw).get(HEADER) if raw else None
     count = fields.decode_value(value) if value is not None else 0
-    return count if isinstance(count, int) else 0
+    # A client may have sent any number.
+    return count if isinstance(count, int) and 0 <= count < _COUNT_MAX else 0
 
 
 def counted(content: bytes, count: int) -> bytes:

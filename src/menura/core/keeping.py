@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 
 from menura.core.definitions import QueueDefinition
 from menura.core.memory import MemoryAccount
-from menura.core.ports import Catalog, Journal, Published, Settled
+from menura.core.ports import Catalog, Journal, Published, Settled, Stored
 
 BEHIND_BYTES = 64 * 1024 * 1024
 
@@ -105,6 +105,14 @@ class Keeper:
         else:
             self._gathered.append(Settled(queue, first, last))
 
+    def read(self, queue: int, first: int, last: int) -> list[Stored]:
+        """What there is of messages first .. last of a queue, in order: in the journal, or gathered for it."""
+        found = self.journal.read(queue, first, last)
+        for part in self._gathered or ():
+            if isinstance(part, Published):
+                found += _among(part, queue, first, last)
+        return found
+
     @contextmanager
     def together(self) -> Iterator[None]:
         """What is published and settled within happens as a whole or, after a crash, not at all.
@@ -125,3 +133,12 @@ class Keeper:
     def delete_queue(self, definition: QueueDefinition) -> None:
         """Drop a queue's definition and, once that is certain, its messages."""
         self._gone.append((self.catalog.delete(definition), definition.id))
+
+
+def _among(published: Published, queue: int, first: int, last: int) -> Iterator[Stored]:
+    """The messages of a queue between two positions."""
+    for id, begin in published.queues:
+        low, high = max(first, begin), min(last + 1, begin + len(published.contents))
+        if id == queue and low < high:
+            contents = list(published.contents[low - begin : high - begin])
+            yield Stored(low, published.exchange, published.keys, contents, published.at_ms)

@@ -18,9 +18,12 @@ from menura.core.ports import Catalog, Journal
 from menura.core.presence import Presence
 from menura.core.queue_types import check_default_type
 from menura.core.restoring import restore
+from menura.core.tracing import Tracer
 from menura.core.vhost import VHost
 
 DEFAULT_VHOST = "/"
+# What the broker calls itself where others name the one of several that something happened at.
+NAME = "menura@localhost"
 
 
 class Node:
@@ -112,10 +115,13 @@ class Node:
         return vhost
 
     def delete_vhost(self, name: str) -> None:
-        """Remove a virtual host with all that is in it."""
+        """Remove a virtual host with all that is in it; its clients are sent away."""
         vhost = self.vhost(name)
         if vhost.definition.protected:
             raise PreconditionFailed(f"Refusing to delete virtual host '{name}' because it is protected from deletion")
+        for connected in list(self.presence.connections):
+            if connected.vhost == name:
+                connected.end(f"vhost '{name}' is deleted")
         for queue in list(vhost.queues.values()):
             vhost.remove_queue(queue)
         for reply_queue in list(vhost.reply_queues):
@@ -144,6 +150,17 @@ class Node:
         if vhost not in self.users.get(user).permissions:
             raise NotAllowed(f"access to vhost '{vhost}' refused for user '{user}'")
         return found
+
+    def trace(self, vhost: str) -> None:
+        """Copy all that clients of a virtual host publish and are sent (see `tracing`)."""
+        traced = self.vhost(vhost)
+        if traced.tracer is None:
+            Tracer(traced, NAME).start()
+
+    def untrace(self, vhost: str) -> None:
+        tracer = self.vhost(vhost).tracer
+        if tracer is not None:
+            tracer.stop()
 
     # -- numbers ---------------------------------------------------------------------------------------------
 

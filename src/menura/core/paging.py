@@ -6,9 +6,10 @@ messages would be. In front of a consumer they are read back, some hundred kilob
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
-from menura.core.ports import Journal, Stored
+from menura.core.ports import Stored
 from menura.core.routing import Route
 from menura.core.run import Run
 
@@ -16,6 +17,12 @@ from menura.core.run import Run
 RESIDENT_BYTES_MAX = 32 * 1024 * 1024
 _READ_BYTES = 512 * 1024
 _READ_MESSAGES_MAX = 4096
+
+
+class Reader(Protocol):
+    """What messages are read back from: a journal, or a keeper."""
+
+    def read(self, queue: int, first: int, last: int) -> list[Stored]: ...
 
 
 class Paged:
@@ -49,7 +56,7 @@ class Paged:
 
 
 def read_back(
-    journal: Journal,
+    journal: Reader,
     queue: int,
     first: int,
     count: int,
@@ -74,6 +81,21 @@ def read_back(
                     continue
             found.append((position, run))
     return found
+
+
+def read_through(
+    journal: Reader,
+    queue: int,
+    position: int,
+    paged: Paged,
+    deadline_of: Callable[[bytes, int], int] | None = None,
+) -> Iterator[tuple[int, Run]]:
+    """`read_back` all that is paged, part by part."""
+    rest: Paged | None = Paged(paged.count, paged.size_bytes)
+    while rest is not None:
+        part, rest = rest, rest.cut(rest.first_part())
+        yield from read_back(journal, queue, position, part.count, deadline_of)
+        position += part.count
 
 
 def _due_together(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from menura.core.consumer import Consumer
     from menura.core.definitions import Definition
+    from menura.core.presence import Connected
     from menura.core.queue import Queue
     from menura.core.run import Run
 
@@ -22,6 +23,10 @@ class Subscriber(Protocol):
     @property
     def writable(self) -> bool:
         """False while the peer reads too slowly to be sent more."""
+
+    @property
+    def who(self) -> tuple[Connected | None, int]:
+        """The connection it belongs to, and the number of the channel there."""
 
     def deliver(self, consumer: Consumer, position: int, run: Run, redelivered: bool) -> None:
         """Messages position .. position + len(run) - 1 of the consumer's queue, now the subscriber's to

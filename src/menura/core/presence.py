@@ -18,11 +18,16 @@ def _none() -> int:
     return 0
 
 
+def _stay(reason: str) -> None:
+    """Of a client that nobody can send away."""
+
+
 @dataclass(eq=False, slots=True)
 class Connected:
     """A client that may work: it has proved who it is and chosen a virtual host.
 
-    `name` is what it calls itself, `since_ms` milliseconds since 1970.
+    `name` is what it calls itself, `since_ms` milliseconds since 1970. `end` tells it why it has to go, and closes the
+    connection.
     """
 
     protocol: str
@@ -34,6 +39,7 @@ class Connected:
     subscriptions: Callable[[], int] = _none
     """How many it has, but for those of its session."""
     channel_count: int = 0
+    end: Callable[[str], None] = _stay
 
 
 @dataclass(eq=False, slots=True)

@@ -158,6 +158,15 @@ def priority(data: bytes) -> int | None:
     return _number(data, "priority")
 
 
+def expiration_ms(data: bytes) -> int | None:
+    """`expiration` as a number; None where there is none, or no such number."""
+    try:
+        value = int(text(data, "expiration") or "")
+    except ValueError:
+        return None
+    return value if value >= 0 else None
+
+
 def timestamp(data: bytes) -> int | None:
     """Seconds since 1970."""
     return _number(data, "timestamp")

@@ -10,14 +10,14 @@ are (see `paging`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from menura.core.consumer import Consumer, Turns
 from menura.core.definitions import QueueDefinition
 from menura.core.errors import AccessRefused
 from menura.core.line import Entry, Fifo, Line, Mark, Place, Ranked, Scheduled, Waiting
-from menura.core.paging import RESIDENT_BYTES_MAX, Paged, read_back
+from menura.core.paging import RESIDENT_BYTES_MAX, Paged, read_back, read_through
 from menura.core.rules import Rules
 from menura.core.run import Run
 from menura.core.settings import PLAIN, QueueSettings
@@ -303,9 +303,9 @@ class Queue:
                 return place.position, place.waiting
         return None
 
-    def take_first(self, count: int) -> tuple[int, Run]:
-        """Take up to `count` messages off the front, to be handed to `drop`; there has to be one."""
-        while True:
+    def take_first(self, count: int) -> tuple[int, Run] | None:
+        """Take up to `count` messages off the front, to be handed to `drop`; None if there are none."""
+        while self.ready_count:
             position, run, redelivered, rank = self._line.pop()
             if isinstance(run, Paged):
                 self._read_back(Place(position, run, redelivered, rank))
@@ -315,6 +315,7 @@ class Queue:
                 self.vhost.memory.weigh_runs(1)
             self._taken_off(run)
             return position, run
+        return None
 
     def _taken_off(self, run: Run) -> None:
         self.vhost.memory.weigh_runs(-1)
@@ -356,11 +357,10 @@ class Queue:
         """The first part of the marks of its messages."""
         return self._line.order(place)
 
-    def read(self, first: int, count: int) -> list[tuple[int, Run]]:
-        """Messages that wait in the journal alone; they stay there. What the disk has lost is missing."""
+    def read(self, paged: Paged, first: int, count: int) -> list[tuple[int, Run]]:
+        """Messages of an entry that is in the journal alone; they stay there. What the disk has lost is missing."""
         assert self._keeper is not None
-        deadline_of = self.rules.deadline_of if self.rules is not None else None
-        return read_back(self._keeper.journal, self.id, first, count, deadline_of)
+        return read_back(self._keeper, self.id, first, count, self._deadline_of(paged))
 
     def replace(self, places: Sequence[Place], rest: Mapping[int, Sequence[Entry]]) -> None:
         """Put what is left of entries, by their positions, in their place; what is not is the caller's."""
@@ -391,6 +391,14 @@ class Queue:
         """What waits, as far as it is in memory."""
         return (place.waiting for place in self._line if isinstance(place.waiting, Run))
 
+    def read_all(self) -> Iterator[tuple[int, Run]]:
+        """What waits, wherever it is; it stays there."""
+        for position, waiting, *_ in self._line:
+            if isinstance(waiting, Run):
+                yield position, waiting
+            elif self._keeper is not None:
+                yield from read_through(self._keeper, self.id, position, waiting)
+
     # -- what is kept ----------------------------------------------------------------------------------------
 
     @property
@@ -413,8 +421,7 @@ class Queue:
                     left -= stop - start
                     self._recover(start, Paged(stop - start, share_bytes), start < held.delivered)
         self.vhost.memory.weigh_runs(len(self._line))
-        self.ready_count = self._paged_count = held.message_count
-        self.ready_bytes = self._paged_bytes = held.size_bytes
+        self.ready_count, self.ready_bytes = self._paged_count, self._paged_bytes
         if self.rules is not None:
             self.rules.begin()
 
@@ -427,6 +434,8 @@ class Queue:
             places = rules.recovered(self._keeper.journal, position, paged, redelivered)
         for place in places:
             assert isinstance(place.waiting, Paged)
+            self._paged_count += len(place.waiting)
+            self._paged_bytes += place.waiting.size_bytes
             if redelivered:
                 self._line.put_back(place.position, place.waiting, place.rank)
             else:
@@ -456,8 +465,7 @@ class Queue:
         assert isinstance(paged, Paged)
         count = paged.first_part()
         rest = paged.cut(count)
-        deadline_of = self.rules.deadline_of if self.rules is not None else None
-        runs = read_back(self._keeper.journal, self.id, position, count, deadline_of)
+        runs = read_back(self._keeper, self.id, position, count, self._deadline_of(paged))
         size_bytes = 0
         found_count = 0
         for _, run in runs:
@@ -477,6 +485,26 @@ class Queue:
             entries.append((position + count, rest))
         self.vhost.memory.weigh_runs(len(entries) - 1)
         self._line.put_front(entries, redelivered, rank)
+        if found_count < count and self.rules is not None:
+            self.rules.count_bodies()
+
+    def _deadline_of(self, paged: Paged) -> Callable[[bytes, int], int] | None:
+        """What tells the deadlines of messages that are read back; None where they have none.
+
+        Those of a queue that had another time to live when they came follow the new one, but are due no earlier than
+        the first of them was.
+        """
+        rules, least_ms = self.rules, paged.deadline_ms
+        if rules is None or rules.pages:
+            return None if rules is None else rules.deadline_of
+        if not least_ms:
+            return None
+
+        def deadline_of(content: bytes, at_ms: int) -> int:
+            due_ms = rules.deadline_of(content, at_ms)
+            return max(due_ms, least_ms) if due_ms else 0
+
+        return deadline_of
 
     def _note_lost(self, position: int, count: int, found: list[tuple[int, Run]]) -> None:
         """What could not be read back is gone for good."""
@@ -496,6 +524,8 @@ class Queue:
             or (consumer.exclusive and self.consumers.single)
         ):
             raise AccessRefused(f"queue '{self.name}' in vhost '{self.vhost.name}' in exclusive use")
+        if self.vhost.tracer is not None:
+            self.vhost.tracer.watch(consumer)
         self.consumers.add(consumer)
         if consumer.limit is not None:
             consumer.limit.consumers[consumer] = None

@@ -18,7 +18,7 @@ from menura.core.content import body_length, properties_of
 from menura.core.dead_letters import DELIVERY_LIMIT, EXPIRED, MAXLEN, REJECTED, bury
 from menura.core.delivery_counts import counted, delivery_count
 from menura.core.line import Place
-from menura.core.paging import Paged, read_back
+from menura.core.paging import Paged, read_through
 from menura.core.run import Run
 from menura.core.settings import PLAIN, QueueSettings
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 # Deadlines of a whole queue are rounded up to this, so that messages that come soon after one another stay together.
 _GRAIN_MS = 16
-# Runs that are due are seen to at most so many at a time; the loop has others to serve.
-_DUE_RUNS_MAX = 256
+# About so many messages that are due are seen to at a time; the loop has others to serve.
+_DUE_MESSAGES_MAX = 1024
 # Dead letters that must not be lost and find no queue are tried again after this time.
 _BURIAL_AGAIN_MS = 1000
 
@@ -63,12 +63,15 @@ class Rules:
         before, self.settings = self.settings, settings
         if settings.priority_max is not None:
             queue.rank()
-        elif settings.message_ttl_ms != before.message_ttl_ms and queue.ready_count:
+        elif settings.message_ttl_ms != before.message_ttl_ms and (queue.ready_count or queue.unsettled_count):
             self._mix()
-        if settings.bytes_max is not None and before.bytes_max is None:
-            self.body_bytes = sum(map(_body_bytes, queue.resident_runs()))
+        if before.bytes_max is None:
+            self.count_bodies()
         queue.consumers.single = settings.single_active
         queue.vhost.version += 1  # routes remember whether a queue is selective
+        if settings.expires_ms != before.expires_ms and self._lease is not None:
+            self._lease.cancel()
+            self._lease = None
         self.used()
         self._make_room()
 
@@ -87,18 +90,31 @@ class Rules:
 
     def room(self, run: Run) -> int:
         """How many messages of a run, from its front, the queue takes."""
+        count = len(run.contents)
+        if self.settings.overflow == "drop-head":
+            return count
+        room = self._room(run, 0)
+        if room < count:
+            self.queue.dispatch()
+            passing = 0 if self.queue.ready_count else self.queue.consumers.room
+            room = self._room(run, passing)
+        return room
+
+    def _room(self, run: Run, passing: int) -> int:
+        """How many there is room for, where the first go on to consumers at once."""
         settings = self.settings
         count = len(run.contents)
-        if settings.overflow == "drop-head":
-            return count
         if settings.length_max is not None:
-            count = min(count, max(settings.length_max - self.queue.ready_count, 0))
+            left_count = settings.length_max - self.queue.ready_count
+            count = min(count, left_count + passing) if left_count > 0 else 0
         if settings.bytes_max is not None:
             left_bytes = settings.bytes_max - self.body_bytes
             for number, content in enumerate(run.contents[:count]):
-                left_bytes -= body_length(content)
-                if left_bytes < 0:
+                size_bytes = body_length(content)
+                if size_bytes > left_bytes:
                     return number
+                if number >= passing:
+                    left_bytes -= size_bytes
         return count
 
     def refuse(self, run: Run) -> None:
@@ -107,7 +123,7 @@ class Rules:
             bury(self.queue, run, MAXLEN)
 
     def enqueue(self, run: Run) -> None:
-        """Append a run for which there is room."""
+        """Append a run for which there is room, or will be made (see `taken_in`)."""
         queue, settings = self.queue, self.settings
         if settings.message_ttl_ms is not None:
             due_ms = queue.vhost.agenda.wall_ms + settings.message_ttl_ms
@@ -119,16 +135,21 @@ class Rules:
                 self._mix()
         elif run.deadline_ms:
             self._mix()
-        before = queue.ready_count
+        waits = False
         for rank, piece in self._by_rank(run):
+            before = queue.ready_count
             queue.enqueue(piece, rank)
-        if queue.ready_count == before:
-            return
-        if settings.bytes_max is not None:
-            self.body_bytes += _body_bytes(run)
-        self._make_room()
-        if run.deadline_ms:
+            if queue.ready_count != before:
+                waits = True
+                self.weigh(piece, 1)
+        if waits and run.deadline_ms:
             self.due(run.deadline_ms)
+
+    def taken_in(self) -> None:
+        """Messages have come, here and wherever else they went; there may be more now than allowed."""
+        if self._excess:
+            self.queue.dispatch()  # what somebody can have is not in the way
+            self._make_room()
 
     def due(self, deadline_ms: int) -> None:
         """Something is due then."""
@@ -158,23 +179,31 @@ class Rules:
         assert self.settings.priority_max is not None
         return min(properties.priority(properties_of(content)) or 0, self.settings.priority_max)
 
+    @property
+    def _excess(self) -> int:
+        """How many messages, at least, are more than allowed."""
+        queue, settings = self.queue, self.settings
+        if settings.length_max is not None and queue.ready_count > settings.length_max:
+            return queue.ready_count - settings.length_max
+        return 1 if settings.bytes_max is not None and self.body_bytes > settings.bytes_max and queue.ready_count else 0
+
     def _make_room(self) -> None:
         """Drop messages from the front while there are more than allowed."""
-        queue, settings = self.queue, self.settings
-        if (settings.length_max is None and settings.bytes_max is None) or settings.overflow != "drop-head":
+        queue = self.queue
+        if self.settings.overflow != "drop-head":
             return
-        if settings.length_max is not None and queue.ready_count > settings.length_max:
+        while (excess := self._excess) and (first := queue.take_first(excess)) is not None:
             with queue.vhost.together():
-                while queue.ready_count > settings.length_max:
-                    self._dispose(*queue.take_first(queue.ready_count - settings.length_max), MAXLEN)
-        if settings.bytes_max is not None and self.body_bytes > settings.bytes_max:
-            with queue.vhost.together():
-                while self.body_bytes > settings.bytes_max and queue.ready_count:
-                    self._dispose(*queue.take_first(1), MAXLEN)
+                self._dispose(*first, MAXLEN)
 
     def _dispose(self, position: int, run: Run, reason: str) -> None:
         """Messages that waited until now leave the queue."""
-        if bury(self.queue, run, reason) or not self.settings.dead_letters_certain:
+        try:
+            gone = bury(self.queue, run, reason) or not self.settings.dead_letters_certain
+        except Exception:
+            self.queue.drop(position, run)
+            raise
+        if gone:
             self.queue.drop(position, run)
         else:
             self.queue.hold(run)
@@ -183,7 +212,12 @@ class Rules:
     def _bury(self, position: int, run: Run, reason: str) -> None:
         """Messages that were handed out leave the queue, together with their burial."""
         with self.queue.vhost.together():
-            if bury(self.queue, run, reason) or not self.settings.dead_letters_certain:
+            try:
+                gone = bury(self.queue, run, reason) or not self.settings.dead_letters_certain
+            except Exception:
+                self.queue.settle(position, run)
+                raise
+            if gone:
                 self.queue.settle(position, run)
             else:
                 self._park(position, run, _BURIAL_AGAIN_MS, reason)
@@ -251,9 +285,8 @@ class Rules:
     def deadline_of(self, content: bytes, at_ms: int) -> int:
         """When a message is due that the journal took at `at_ms`; 0: it does not know."""
         ttl_ms = self.settings.message_ttl_ms
-        expiration = properties.text(properties_of(content), "expiration")
-        if expiration is not None:
-            own_ms = int(expiration)
+        own_ms = properties.expiration_ms(properties_of(content))
+        if own_ms is not None:
             ttl_ms = own_ms if ttl_ms is None else min(own_ms, ttl_ms)
         return 0 if ttl_ms is None else (at_ms or self.queue.vhost.agenda.wall_ms) + ttl_ms
 
@@ -266,22 +299,21 @@ class Rules:
             paged.deadline_ms = 1 if self.settings.message_ttl_ms is not None else 0
             return [Place(position, paged, redelivered, 0)]
         places: list[Place] = []
-        rest: Paged | None = paged
-        while rest is not None:
-            part, rest = rest, rest.cut(rest.first_part())
-            for first, run in read_back(journal, self.queue.id, position, part.count, self.deadline_of):
-                for rank, piece in self._by_rank(run):
-                    seen = Paged(len(piece), piece.size_bytes, piece.deadline_ms)
-                    places.append(Place(first, seen, redelivered, rank))
-                    first += len(piece)
-            position += part.count
+        for first, run in read_through(journal, self.queue.id, position, paged, self.deadline_of):
+            for rank, piece in self._by_rank(run):
+                places.append(Place(first, Paged(len(piece), piece.size_bytes, piece.deadline_ms), redelivered, rank))
+                first += len(piece)
         return places
 
     def begin(self) -> None:
         """The queue has what a journal had of it."""
-        if self.settings.bytes_max is not None:
-            self.body_bytes = self.queue.ready_bytes
+        self.count_bodies()
         self._arm()
+
+    def count_bodies(self) -> None:
+        """See how much waits, where that is limited; in the journal as well."""
+        if self.settings.bytes_max is not None:
+            self.body_bytes = sum(_body_bytes(run) for _, run in self.queue.read_all())
 
     def _arm(self) -> None:
         """Set the timer to what is due first."""
@@ -309,20 +341,29 @@ class Rules:
         if not queue.alive:
             return
         now_ms = queue.vhost.agenda.wall_ms
-        while self._parked and self._parked[0][0] <= now_ms:
-            _, position, run, reason = heapq.heappop(self._parked)
-            if reason:
-                self._bury(position, run, reason)
-            else:
-                ranked = self.settings.priority_max is not None
-                queue.put_back(position, run, self._rank(run.contents[0]) if ranked else 0)
-        with queue.vhost.together():
-            for _ in range(_DUE_RUNS_MAX):
-                due = queue.take_due(now_ms)
-                if due is None:
-                    break
-                self.leave(*due)
-        self._arm()
+        left = _DUE_MESSAGES_MAX
+        try:
+            while left > 0 and self._parked and self._parked[0][0] <= now_ms:
+                _, position, run, reason = heapq.heappop(self._parked)
+                left -= len(run)
+                self._take_back(position, run, reason)
+            with queue.vhost.together():
+                while left > 0 and (due := queue.take_due(now_ms)) is not None:
+                    left -= len(due[1])
+                    self.leave(*due)
+            self._make_room()
+        finally:
+            self._arm()
+
+    def _take_back(self, position: int, run: Run, reason: str) -> None:
+        """What was set aside has its time behind it."""
+        if not reason and 0 < run.deadline_ms <= self.queue.vhost.agenda.wall_ms:
+            reason = EXPIRED
+        if reason:
+            self._bury(position, run, reason)
+        else:
+            ranked = self.settings.priority_max is not None
+            self.queue.put_back(position, run, self._rank(run.contents[0]) if ranked else 0)
 
     def used(self) -> None:
         """Somebody has declared the queue, or got a message of it, or a consumer has come or gone."""

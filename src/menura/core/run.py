@@ -52,9 +52,7 @@ class Run:
         """A run of the messages start..stop-1; shares the messages, not the list."""
         contents = self.contents[start:stop]
         size_bytes = sum(map(len, contents))
-        return Run(
-            self.route, contents, size_bytes, self.longest_bytes, self.persistent, self.shared, self.deadline_ms
-        )
+        return Run(self.route, contents, size_bytes, self.longest_bytes, self.persistent, self.shared, self.deadline_ms)
 
     def due(self, deadline_ms: int) -> Run:
         """The same messages, with this deadline."""

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from menura.core.keeping import Keeper
     from menura.core.memory import MemoryAccount
     from menura.core.ports import Dispatcher, Owner
+    from menura.core.tracing import Tracer
 
 PREDECLARED = (
     ("amq.direct", "direct", False),
@@ -79,6 +80,8 @@ class VHost:
         self.attached: dict[str, Any] = {}
         self._retained: Retained | None = None
         self.letters = Letters(self)
+        # Sessions tell it what they publish.
+        self.tracer: Tracer | None = None
         # See `take_refused`, which whoever publishes has to call if this is not 0.
         self.refused = 0
         for exchange, kind, internal in PREDECLARED:
@@ -319,6 +322,8 @@ class VHost:
     def remove_reply_queue(self, name: str) -> None:
         queue = self.reply_queues.pop(name, None)
         if queue is not None:
+            if queue.rules is not None:
+                queue.rules.purge()
             queue.purge()
             queue.alive = False
             self.version += 1
@@ -502,14 +507,24 @@ class VHost:
         if self.keeper is not None and run.persistent:
             self._log(run, queues)
         failure: Exception | None = None
+        ruled = False
         for queue in queues:
             try:
                 if queue.rules is None and not run.deadline_ms:
                     queue.enqueue(run)
                 else:
+                    ruled = True
                     queue.rule().enqueue(run)
             except Exception as error:  # one subscriber's failure is not the other queues'
                 failure = error
+        if ruled:
+            # Not before all have it: what has to leave may go to one of them, and the journal knows their positions.
+            for queue in queues:
+                try:
+                    if queue.rules is not None:
+                        queue.rules.taken_in()
+                except Exception as error:
+                    failure = error
         if failure is not None:
             raise failure
 

@@ -18,6 +18,7 @@ from menura.protocols.amqp.errors import REASONS, AmqpError, Ids, translate
 
 if TYPE_CHECKING:
     from menura.core.keeping import Promise
+    from menura.core.presence import Connected
     from menura.core.run import Run
     from menura.protocols.amqp.publishing import Content, Target
     from menura.protocols.amqp.session import Session
@@ -99,6 +100,10 @@ class Channel:
     @property
     def writable(self) -> bool:
         return self.session.writable
+
+    @property
+    def who(self) -> tuple[Connected | None, int]:
+        return self.session.here, self.number
 
     def deliver(self, consumer: Consumer, position: int, run: Run, redelivered: bool) -> None:
         ledger = self.ledger

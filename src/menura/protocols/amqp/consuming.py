@@ -113,6 +113,8 @@ def basic_get(channel: Channel, method: Any) -> None:
         channel.send("basic.get-empty")
         return
     position, run, redelivered = taken
+    if session.vhost.tracer is not None:
+        session.vhost.tracer.delivered(session.here, channel.number, queue, run, redelivered)
     if method.no_ack:
         tag = channel.ledger.skip(1)
         queue.settle(position, run)

@@ -147,6 +147,7 @@ def _connected(session: Session) -> Connected:
         said,
         session.node.agenda.wall_ms,
         lambda: sum(len(channel.consumers) for channel in session.channels.values()),
+        end=session.send_away,
     )
 
 

@@ -173,11 +173,14 @@ def publish(channel: Channel, target: Target, run: Run) -> None:
         return
     keeper = session.node.keeper if run.persistent else None
     before = keeper.appended if keeper is not None else 0
-    unwanted = session.vhost.publish(run.route, run)
+    vhost = session.vhost
+    if vhost.tracer is not None:
+        vhost.tracer.published(session.here, channel.number, run)
+    unwanted = vhost.publish(run.route, run)
     if unwanted and target.mandatory:
         send_returns(channel, run.route, unwanted)
     kept = keeper is not None and keeper.appended != before
-    refused = session.vhost.take_refused() if session.vhost.refused else 0
+    refused = vhost.take_refused() if vhost.refused else 0
     if channel.confirms:
         channel.note_published(len(run.contents) - refused, kept)
     if refused:

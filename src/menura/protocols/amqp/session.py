@@ -348,9 +348,14 @@ class Session:
         """The broker shuts down."""
         if self.handshake is not None:
             self.hang_up()
-        elif not self.close_sent:
-            text = "broker forced connection closure with reason 'shutdown'"
-            self.close(AmqpError("CONNECTION_FORCED", text, fatal=True))
+        else:
+            self.send_away("broker forced connection closure with reason 'shutdown'")
+
+    def send_away(self, reason: str) -> None:
+        """The client has to go."""
+        if not self.close_sent and not self.closing:
+            self.close(AmqpError("CONNECTION_FORCED", reason, fatal=True))
+            self.wake()
 
     def lost(self) -> None:
         """The socket is gone."""

@@ -71,9 +71,7 @@ class Client:
         self.will: Entry | None = None
         self._trie: TopicTrie[Subscription] = TopicTrie()
         self._plans: dict[tuple[str, bool], Plan] = {}
-        self.remembered = Remembered(
-            id, vhost.name, lambda: self.session is not None, lambda: len(self.subscriptions)
-        )
+        self.remembered = Remembered(id, vhost.name, lambda: self.session is not None, lambda: len(self.subscriptions))
         node.presence.remember(self.remembered)
         self.plans_version = object()
         """Another one whenever plans may have changed."""

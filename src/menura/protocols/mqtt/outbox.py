@@ -13,6 +13,7 @@ from menura.protocols.mqtt.subscription import Subscription
 
 if TYPE_CHECKING:
     from menura.core.consumer import Consumer
+    from menura.core.presence import Connected
     from menura.core.queue import Queue
     from menura.protocols.mqtt.session import Session
 
@@ -39,6 +40,10 @@ class Outbox:
             self.stuck_on = 0
         return self.session.writable
 
+    @property
+    def who(self) -> tuple[Connected | None, int]:
+        return self.session.here, 1
+
     def deliver(self, consumer: Consumer, position: int, run: Run, redelivered: bool) -> None:
         delivery.deliver(self.session, self.client, self, consumer, position, run, redelivered)
 
@@ -60,6 +65,10 @@ class LooseOutbox:
     @property
     def writable(self) -> bool:
         return self.session.writable
+
+    @property
+    def who(self) -> tuple[Connected | None, int]:
+        return self.session.here, 1
 
     def deliver(self, consumer: Consumer, position: int, run: Run, redelivered: bool) -> None:
         delivery.deliver_loose(self.session, self.client, run)
@@ -97,6 +106,10 @@ class SharedOutbox:
                 return False
         queue = self.client.queue
         return self.subscription.qos < 2 or queue is None or not queue.ready_count
+
+    @property
+    def who(self) -> tuple[Connected | None, int]:
+        return self.session.here, 1
 
     def deliver(self, consumer: Consumer, position: int, run: Run, redelivered: bool) -> None:
         settled = 0

@@ -53,6 +53,7 @@ def _connect(session: Session, body: bytes) -> None:
         session.vhost.name,
         session.client_id,
         session.node.agenda.wall_ms,
+        end=session.send_away,
     )
     session.node.presence.arrive(session.here)
     session.connected = True

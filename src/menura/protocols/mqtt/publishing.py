@@ -19,6 +19,7 @@ from menura.protocols.mqtt.message import block_of, meta_of
 from menura.protocols.mqtt.topics import EXCHANGE, is_topic, key_of
 
 if TYPE_CHECKING:
+    from menura.core.presence import Connected
     from menura.core.vhost import VHost
     from menura.protocols.mqtt.client import Client
     from menura.protocols.mqtt.session import Session
@@ -123,14 +124,14 @@ def publish(session: Session, target: Target, flags: int, contents: list[bytes],
         for content, id in zip(contents, ids, strict=True):
             _publish_once(session, target, flags, content, id)
     else:
-        unwanted = _publish(session.vhost, target.route, contents, flags)
+        unwanted = _publish(session.vhost, target.route, contents, flags, session.here)
         if qos:
             code = spec.NO_MATCHING_SUBSCRIBERS if unwanted and session.version == spec.V5 else 0
             session.acknowledge(b"".join([wire.answer(spec.PUBACK, id, code) for id in ids]))
     session.throttle.published()
 
 
-def _publish(vhost: VHost, route: Route, contents: list[bytes], flags: int) -> bool:
+def _publish(vhost: VHost, route: Route, contents: list[bytes], flags: int, by: Connected | None = None) -> bool:
     """Whether nobody wanted them."""
     size_bytes = sum(map(len, contents))
     longest_bytes = max(map(len, contents))
@@ -140,6 +141,8 @@ def _publish(vhost: VHost, route: Route, contents: list[bytes], flags: int) -> b
     if contents[0][packed.PROPERTIES_AT] & _EXPIRATION:
         deadline_ms = meta_of(packed.properties_of(contents[0])).expires_at_ms
     run = Run(route, contents, size_bytes, longest_bytes, flags & 6 > 0, deadline_ms=deadline_ms)
+    if vhost.tracer is not None:
+        vhost.tracer.published(by, 1, run)
     unwanted = vhost.publish(route, run)
     vhost.refused = 0
     return bool(unwanted)
@@ -152,7 +155,7 @@ def _publish_once(session: Session, target: Target, flags: int, content: bytes, 
         if len(ids.received) >= session.limits.receive_max:
             raise MqttError(spec.RECEIVE_MAXIMUM_EXCEEDED, "more messages begun than allowed")
         with session.vhost.together():
-            _publish(session.vhost, target.route, [content], flags & ~1)
+            _publish(session.vhost, target.route, [content], flags & ~1, session.here)
             queue = ids.append_received(id)
         ids.keep_received(id, queue)
         if flags & 1:

@@ -304,6 +304,12 @@ class Session:
             self.say_goodbye(spec.SERVER_SHUTTING_DOWN)
             self.closing = True
 
+    def send_away(self, reason: str) -> None:
+        """The client has to go."""
+        if not self.closing and not self.leaving:
+            self.say_goodbye(spec.ADMINISTRATIVE_ACTION, reason)
+            self.wake()
+
     def lost(self) -> None:
         """The socket is gone."""
         if self.connected and not self.closing and not self.leaving:

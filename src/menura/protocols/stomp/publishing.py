@@ -190,6 +190,8 @@ def publish(session: Session, target: Target, contents: list[bytes], size_bytes:
     run = Run(target.route, contents, size_bytes, longest_bytes, target.persistent, deadline_ms=deadline_ms)
     keeper = session.node.keeper if run.persistent else None
     before = keeper.appended if keeper is not None else 0
+    if session.vhost.tracer is not None:
+        session.vhost.tracer.published(session.here, 1, run)
     session.vhost.publish(run.route, run)
     session.vhost.refused = 0
     kept = keeper is not None and keeper.appended != before

@@ -159,6 +159,7 @@ class Session:
             self.vhost.name,
             since_ms=self.node.agenda.wall_ms,
             subscriptions=lambda: len(self.subscriptions),
+            end=self.send_away,
         )
         self.node.presence.arrive(self.here)
         self.opened = True
@@ -296,8 +297,13 @@ class Session:
         """The broker shuts down."""
         if not self.opened:
             self.hang_up()
-        elif not self.closing:
-            self.fail(StompError("connection_forced", "broker forced connection closure with reason 'shutdown'"))
+        else:
+            self.send_away("broker forced connection closure with reason 'shutdown'")
+
+    def send_away(self, reason: str) -> None:
+        """The client has to go."""
+        if not self.closing:
+            self.fail(StompError("connection_forced", reason))
 
     def lost(self) -> None:
         """The socket is gone."""

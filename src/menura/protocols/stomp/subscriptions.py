@@ -33,6 +33,7 @@ from menura.protocols.stomp.frames import encode_frame, number, shown, truth
 from menura.protocols.stomp.queues import Queues, described, is_durable
 
 if TYPE_CHECKING:
+    from menura.core.presence import Connected
     from menura.core.run import Run
     from menura.protocols.stomp.session import Session
 
@@ -91,6 +92,10 @@ class Subscription:
     @property
     def writable(self) -> bool:
         return self.session.writable
+
+    @property
+    def who(self) -> tuple[Connected | None, int]:
+        return self.session.here, 1
 
     def deliver(self, consumer: Consumer, position: int, run: Run, redelivered: bool) -> None:
         ledger = self.deliveries.ledger

@@ -30,6 +30,14 @@ class Application:
         ).with_middlewares(SimpleRetryMiddleware(default_retry_count=3))
         self.seen: asyncio.Queue[Any] = asyncio.Queue()
 
+    def putting(self) -> Any:
+        """A task that tells its argument."""
+
+        async def put(value: Any) -> None:
+            await self.seen.put(value)
+
+        return self.broker.register_task(put, task_name="put")
+
     async def next(self) -> Any:
         async with asyncio.timeout(SECONDS):
             return await self.seen.get()
@@ -72,7 +80,7 @@ def start(amqp_url: str, name: str) -> Start:
 @pytest.mark.parametrize("kind", [QueueType.CLASSIC, QueueType.QUORUM])
 async def test_a_worker_runs_every_task(start: Start, kind: QueueType) -> None:
     async with start(kind) as application:
-        task = application.broker.register_task(application.seen.put, task_name="put")
+        task = application.putting()
         async with application.worker():
             for number in range(20):
                 await task.kiq(number)
@@ -102,7 +110,7 @@ async def test_a_delayed_task_runs_when_it_is_time_and_not_before(start: Start, 
 
 async def test_a_shorter_delay_overtakes_a_longer_one_in_the_delaying_exchange(start: Start) -> None:
     async with start(delayed_message_exchange_plugin=True) as application:
-        task = application.broker.register_task(application.seen.put, task_name="put")
+        task = application.putting()
         async with application.worker():
             for delay in (0.8, 0.5, 0.2):
                 await task.kicker().with_labels(delay=delay).kiq(delay)
@@ -128,7 +136,7 @@ async def test_a_failing_task_is_retried(start: Start) -> None:
 
 async def test_tasks_run_by_their_priority(start: Start) -> None:
     async with start(QueueType.CLASSIC, 5, qos=1) as application:
-        task = application.broker.register_task(application.seen.put, task_name="put")
+        task = application.putting()
         await application.broker.startup()
         for word, priority in (("low", 1), ("high", 5), ("middle", 3), ("high again", 5)):
             await task.kicker().with_labels(priority=priority).kiq(word)
@@ -139,7 +147,7 @@ async def test_tasks_run_by_their_priority(start: Start) -> None:
 
 async def test_what_a_consumer_rejects_is_in_the_dead_letter_queue(amqp_url: str, start: Start) -> None:
     async with start() as application:
-        task = application.broker.register_task(application.seen.put, task_name="put")
+        task = application.putting()
         await application.broker.startup()
         await task.kiq("poison")
         async with asyncio.timeout(SECONDS), await aio_pika.connect(amqp_url) as connection:

@@ -48,6 +48,10 @@ class Administration(Protocol):
 
     def set_user_limits(self, user: str, limits: Mapping[str, Any]) -> str: ...
 
+    def trace_on(self, vhost: str) -> None: ...
+
+    def trace_off(self, vhost: str) -> None: ...
+
     def memory_alarm(self) -> AbstractContextManager[None]:
         """While entered, memory is short if any message is held at all."""
 
@@ -105,6 +109,12 @@ class OwnBroker:
 
     def set_user_limits(self, user: str, limits: Mapping[str, Any]) -> str:
         return _refusal(lambda: self._broker.set_user_limits(user, limits))
+
+    def trace_on(self, vhost: str) -> None:
+        self._broker.trace_on(vhost)
+
+    def trace_off(self, vhost: str) -> None:
+        self._broker.trace_off(vhost)
 
     @contextmanager
     def memory_alarm(self) -> Iterator[None]:
@@ -173,6 +183,12 @@ class Rabbitmqctl:
 
     def set_user_limits(self, user: str, limits: Mapping[str, Any]) -> str:
         return _ask("set_user_limits", user, json.dumps(limits))
+
+    def trace_on(self, vhost: str) -> None:
+        _demand("trace_on", "-p", vhost)
+
+    def trace_off(self, vhost: str) -> None:
+        _demand("trace_off", "-p", vhost)
 
     @contextmanager
     def memory_alarm(self) -> Iterator[None]:

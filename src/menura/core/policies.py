@@ -185,7 +185,9 @@ class Policies:
 
     def _of(self, kind: str, name: str) -> Effective:
         ranked = self._ranked
-        return Effective(_first(ranked[POLICY, kind], name), _first(ranked[OPERATOR_POLICY, kind], name))
+        return Effective(
+            _first(ranked.get((POLICY, kind), ()), name), _first(ranked.get((OPERATOR_POLICY, kind), ()), name)
+        )
 
 
 def _first(ranked: Iterable[tuple[Search, Policy]], name: str) -> Policy | None:

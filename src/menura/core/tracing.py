@@ -69,27 +69,30 @@ class Tracer:
         for content in run.contents:
             queues = route.find(vhost.exchanges, exchange, content).queues
             names = [queue.name for queue in queues if vhost.queues.get(queue.name) is queue]
-            self._copy(f"publish.{route.exchange}", run, content, by, channel, {"routed_queues": _raw(names)})
+            self._copy(f"publish.{route.exchange}", run, content, {}, by, channel, {"routed_queues": _raw(names)})
 
     def delivered(self, to: Connected | None, channel: int, queue: Queue, run: Run, redelivered: bool) -> None:
         """A client is sent these."""
         if run.route.exchange == EXCHANGE or self._vhost.queues.get(queue.name) is not queue:
             return
         for content in run.contents:
-            self._copy(f"deliver.{queue.name}", run, content, to, channel, {"redelivered": _number(redelivered)})
+            self._copy(f"deliver.{queue.name}", run, content, {"redelivered": _number(redelivered)}, to, channel, {})
 
-    def _copy(self, key: str, run: Run, content: bytes, who: Connected | None, channel: int, more: Table) -> None:
+    def _copy(
+        self, key: str, run: Run, content: bytes, how: Table, who: Connected | None, channel: int, where: Table
+    ) -> None:
         route, block = run.route, properties_of(content)
         table = {
             "exchange_name": _raw(route.exchange),
             "routing_keys": _raw([route.key, *route.further_keys]),
             "properties": b"F" + fields.pack_raw_table(_table(block)),
             "node": _raw(self._node),
+            **how,
             "vhost": _raw(self._vhost.name),
             "connection": _raw(who.peer.address if who is not None else ""),
             "channel": _number(channel),
             "user": _raw(who.user if who is not None else ""),
-            **more,
+            **where,
         }
         headers = properties.replace_headers(b"\0\0", fields.pack_raw_table(table))
         if not self._copies:
@@ -138,7 +141,7 @@ def _table(block: bytes) -> Table:
     """Properties as a table, but for what cannot be read."""
     table: Table = {}
     try:
-        for name, kind in PROPERTIES.items():
+        for name, kind in reversed(PROPERTIES.items()):
             value = properties.field(block, name)
             if value is None:
                 continue

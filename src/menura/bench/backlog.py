@@ -5,7 +5,7 @@ of them and, where it acknowledges, when the broker has answered what was sent a
 So neither figure counts what merely lies in a socket.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
 from menura.bench.connection import TIMEOUT_SECONDS, Address, Connection
@@ -16,6 +16,7 @@ from menura.bench.result import Metric, Result, Settings, measured
 from menura.bench.streams import CONFIRM_WINDOW as DURABLE_CONFIRM_WINDOW
 from menura.bench.streams import messages
 from menura.bench.topology import Topology
+from menura.bench.wire import NO_ARGUMENTS, Value
 
 CONFIRM_WINDOW = 10_000
 PREFETCH = 2_000  # of a consumer that acknowledges
@@ -26,10 +27,16 @@ def backlog_count(settings: Settings) -> int:
     return min(settings.count, max(1, BACKLOG_BYTES_MAX // settings.body_bytes))
 
 
-def fill(settings: Settings, queue: str, count: int, confirm_window: int = CONFIRM_WINDOW) -> None:
-    """Publish `count` messages and wait until the broker has confirmed them all."""
+def fill(
+    settings: Settings,
+    queue: str,
+    count: int,
+    confirm_window: int = CONFIRM_WINDOW,
+    prebuilt: Sequence[bytes] = (),
+) -> None:
+    """Publish `count` messages, in turn those prebuilt ones, and wait until the broker has confirmed them all."""
     with Connection(Address.parse(settings.url)) as connection:
-        prebuilt = messages(settings, "", [queue])
+        prebuilt = prebuilt or messages(settings, "", [queue])
         publisher = Publisher(connection, prebuilt, confirm_window=confirm_window, limit=count)
         pump(publisher, [], confirm_window, lambda: publisher.confirmed >= count)
 
@@ -41,7 +48,7 @@ def empty(settings: Settings, connection: Connection, queue: str, count: int, ac
     pump(None, [consumer], 0, lambda: consumer.received >= count and not consumer.has_unsent)
     if ack is not Ack.NONE:
         connection.sock.settimeout(TIMEOUT_SECONDS)
-        connection.declare_queue(queue, durable=settings.durable)
+        connection.prefetch(prefetch)
 
 
 def enqueue_dequeue(settings: Settings) -> Result:
@@ -59,17 +66,21 @@ def grow_and_empty(
     confirm_window: int,
     ack: Ack,
     weigh: Callable[[], tuple[Metric, ...]] = tuple,
+    arguments: Mapping[str, Value] = NO_ARGUMENTS,
+    prebuild: Callable[[str], Sequence[bytes]] = lambda queue: (),
 ) -> Result:
-    """`weigh` is called, off the clock, when the queue is full, for further figures."""
+    """`weigh` is called, off the clock, when the queue is full, for further figures; `prebuild` makes messages of the
+    queue's name, where plain ones won't do."""
     address = Address.parse(settings.url)
     both = Meter(settings.broker_pid)
     with Topology(address, durable=settings.durable) as topology, ExitStack() as stack:
-        queue = topology.queue()
+        queue = topology.queue(arguments)
+        prebuilt = prebuild(queue)
         both.start()
-        fill(settings, queue, count, confirm_window)
+        fill(settings, queue, count, confirm_window, prebuilt)
         both.stop()
         enqueue_seconds = both.seconds
-        if (held := topology.control.declare_queue(queue, durable=settings.durable)) != count:
+        if (held := topology.held(queue, arguments)) != count:
             raise BenchError(f"{count} messages were confirmed, the queue holds {held}")
         weighed = weigh()
         connection = stack.enter_context(Connection(address))

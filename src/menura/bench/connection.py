@@ -7,6 +7,7 @@ gap. Frames are read exactly, never beyond, so `sock` may be handed over after a
 
 import socket
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -123,28 +124,38 @@ class Connection:
             data += part
         return data
 
-    def declare_queue(self, name: str, *, durable: bool = False) -> int:
+    def declare_queue(
+        self, name: str, *, durable: bool = False, arguments: Mapping[str, wire.Value] = wire.NO_ARGUMENTS
+    ) -> int:
         """Declare a queue; the answer is how many messages it holds."""
-        arguments = b"\x00\x00" + wire.short_string(name) + bytes((durable << 1,)) + wire.table({})
-        reply = self.call(wire.QUEUE_DECLARE, arguments, wire.QUEUE_DECLARE_OK)
+        reply = self.call(
+            wire.QUEUE_DECLARE, wire.queue_declare(name, durable=durable, arguments=arguments), wire.QUEUE_DECLARE_OK
+        )
         messages: int = struct.unpack_from(">I", reply, 1 + reply[0])[0]
         return messages
 
     def delete_queue(self, name: str) -> None:
-        arguments = b"\x00\x00" + wire.short_string(name) + b"\x00"
-        self.call(wire.QUEUE_DELETE, arguments, wire.QUEUE_DELETE_OK)
+        self.call(wire.QUEUE_DELETE, wire.queue_delete(name), wire.QUEUE_DELETE_OK)
 
-    def declare_exchange(self, name: str, kind: str, *, durable: bool = False) -> None:
+    def declare_exchange(
+        self,
+        name: str,
+        kind: str,
+        *,
+        durable: bool = False,
+        arguments: Mapping[str, wire.Value] = wire.NO_ARGUMENTS,
+    ) -> None:
         strings = wire.short_string(name) + wire.short_string(kind)
-        arguments = b"\x00\x00" + strings + bytes((durable << 1,)) + wire.table({})
-        self.call(wire.EXCHANGE_DECLARE, arguments, wire.EXCHANGE_DECLARE_OK)
+        flags = bytes((durable << 1,))
+        self.call(
+            wire.EXCHANGE_DECLARE, b"\x00\x00" + strings + flags + wire.table(arguments), wire.EXCHANGE_DECLARE_OK
+        )
 
     def delete_exchange(self, name: str) -> None:
         self.call(wire.EXCHANGE_DELETE, b"\x00\x00" + wire.short_string(name) + b"\x00", wire.EXCHANGE_DELETE_OK)
 
     def bind(self, queue: str, exchange: str, key: str) -> None:
-        strings = b"".join(map(wire.short_string, (queue, exchange, key)))
-        self.call(wire.QUEUE_BIND, b"\x00\x00" + strings + b"\x00" + wire.table({}), wire.QUEUE_BIND_OK)
+        self.call(wire.QUEUE_BIND, wire.queue_bind(queue, exchange, key), wire.QUEUE_BIND_OK)
 
     def consume(self, queue: str, *, no_ack: bool) -> None:
         strings = wire.short_string(queue) + wire.short_string("c")

@@ -31,6 +31,7 @@ REST_SECONDS = 0.0005
 class Ack(enum.Enum):
     NONE = "none"  # the broker forgets a message when it has sent it
     EACH = "each"  # one acknowledgement a message
+    REJECT = "reject"  # one refusal a message, for good
     RANGES = "ranges"  # one acknowledgement for everything that a read brought
 
 
@@ -185,6 +186,8 @@ class Consumer:
         if count:
             if self._ack is Ack.EACH:
                 self._unsent += wire.ack_each(self.received - count + 1, count)
+            elif self._ack is Ack.REJECT:
+                self._unsent += wire.reject_each(self.received - count + 1, count)
             elif self._ack is Ack.RANGES:
                 self._unsent += wire.ack_range(self.received)
             if self._unsent:

@@ -28,11 +28,11 @@ CONFIRM_WINDOW = 2_000
 
 def messages(settings: Settings, exchange: str, keys: Sequence[str]) -> list[bytes]:
     """A message for each key, alike but for that."""
-    body, props = b"x" * settings.body_bytes, wire.properties(delivery_mode=_mode(settings))
+    body, props = b"x" * settings.body_bytes, wire.properties(delivery_mode=delivery_mode(settings))
     return [wire.publish(exchange, key, body, props) for key in keys]
 
 
-def _mode(settings: Settings) -> int:
+def delivery_mode(settings: Settings) -> int:
     return 2 if settings.durable else 1
 
 
@@ -54,20 +54,20 @@ def varied(settings: Settings) -> Result:
     low, span = settings.body_bytes // 2, settings.body_bytes + 1
     lengths = [low + number * 37 % span for number in range(VARIED_MESSAGES)]
     own = [
-        wire.properties(delivery_mode=_mode(settings), message_id=str(uuid.uuid4()), timestamp_s=now_s + number)
+        wire.properties(delivery_mode=delivery_mode(settings), message_id=str(uuid.uuid4()), timestamp_s=now_s + number)
         for number in range(VARIED_MESSAGES)
     ]
     contents = [(b"x" * length, props) for length, props in zip(lengths, own, strict=True)]
     with Topology(Address.parse(settings.url), durable=settings.durable) as topology:
         queue = topology.queue()
         prebuilt = [wire.publish("", queue, body, props) for body, props in contents]
-        return _stream(settings, prebuilt, [queue], content_bytes=[len(wire.content(*one)) for one in contents])
+        return stream(settings, prebuilt, [queue], content_bytes=[len(wire.content(*one)) for one in contents])
 
 
 def _one_queue(settings: Settings, ack: Ack, *, prefetch: int = 0, confirm_window: int = 0) -> Result:
     with Topology(Address.parse(settings.url), durable=settings.durable) as topology:
         queue = topology.queue()
-        return _stream(
+        return stream(
             settings,
             messages(settings, "", [queue]),
             [queue],
@@ -83,7 +83,7 @@ def fanout(settings: Settings) -> Result:
         queues = [topology.queue() for _ in range(FANOUT_QUEUES)]
         for queue in queues:
             topology.bind(queue, exchange)
-        return _stream(settings, messages(settings, exchange, ["all"]), queues)
+        return stream(settings, messages(settings, exchange, ["all"]), queues)
 
 
 def topic(settings: Settings) -> Result:
@@ -105,10 +105,10 @@ def _topic(settings: Settings, key_count: int) -> Result:
             shape = ("order.{:06d}.deleted", "invoice.{:06d}.*", "#.{:06d}.paid")[number % 3]
             topology.bind(queues[number % 3], exchange, shape.format(number))
         keys = [key + ".created" for key in wire.keys_of("order.", key_count)]
-        return _stream(settings, messages(settings, exchange, keys), queues)
+        return stream(settings, messages(settings, exchange, keys), queues)
 
 
-def _stream(
+def stream(
     settings: Settings,
     prebuilt: list[bytes],
     queues: list[str],
@@ -118,6 +118,7 @@ def _stream(
     confirm_window: int = 0,
     content_bytes: Sequence[int] = (),
 ) -> Result:
+    """One publisher, and a consumer for each queue."""
     address = Address.parse(settings.url)
     with ExitStack() as stack:
         consumers = [
@@ -135,15 +136,24 @@ def _stream(
         return measure_stream(settings, publisher, consumers)
 
 
-def measure_stream(settings: Settings, publisher: Publisher, consumers: Sequence[Receiver]) -> Result:
-    """A warm-up, the measured stretch, and then the proof that everything has arrived; of any protocol."""
+def measure_stream(
+    settings: Settings,
+    publisher: Publisher,
+    consumers: Sequence[Receiver],
+    counted: Sequence[Receiver] | None = None,
+) -> Result:
+    """A warm-up, the measured stretch, and then the proof that everything has arrived; of any protocol.
+
+    The rate is that of the `counted` consumers, of all where none are named.
+    """
+    counted = consumers if counted is None else counted
     meter = Meter(settings.broker_pid)
     pump(publisher, consumers, settings.window, passed(settings.warmup_seconds))
-    before = sum(consumer.received for consumer in consumers)
+    before = sum(consumer.received for consumer in counted)
     meter.start()
     pump(publisher, consumers, settings.window, passed(settings.seconds))
     meter.stop()
-    received = sum(consumer.received for consumer in consumers) - before
+    received = sum(consumer.received for consumer in counted) - before
     _drain(publisher, consumers, settings.window)
     return measured(settings, meter, Metric("rate", received / meter.seconds, "/s"))
 

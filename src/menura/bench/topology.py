@@ -1,11 +1,13 @@
 """The queues and exchanges of one measurement: fresh names, all deleted when it ends, however it ends."""
 
 import secrets
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
 from menura.bench.connection import Address, Connection
 from menura.bench.errors import BrokerClosedError
+from menura.bench.wire import NO_ARGUMENTS, Value
 
 
 class Topology:
@@ -34,15 +36,19 @@ class Topology:
                 if kind is None:  # else a broker that has gone is the reason already on its way
                     raise
 
-    def queue(self) -> str:
+    def queue(self, arguments: Mapping[str, Value] = NO_ARGUMENTS) -> str:
         name = f"{self.prefix}.q{len(self._queues):04d}"
-        self.control.declare_queue(name, durable=self._durable)
+        self.control.declare_queue(name, durable=self._durable, arguments=arguments)
         self._queues.append(name)
         return name
 
-    def exchange(self, kind: str) -> str:
+    def held(self, queue: str, arguments: Mapping[str, Value] = NO_ARGUMENTS) -> int:
+        """How many messages wait in a queue that was declared with these arguments."""
+        return self.control.declare_queue(queue, durable=self._durable, arguments=arguments)
+
+    def exchange(self, kind: str, arguments: Mapping[str, Value] = NO_ARGUMENTS) -> str:
         name = f"{self.prefix}.x{len(self._exchanges):04d}"
-        self.control.declare_exchange(name, kind, durable=self._durable)
+        self.control.declare_exchange(name, kind, durable=self._durable, arguments=arguments)
         self._exchanges.append(name)
         return name
 

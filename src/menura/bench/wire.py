@@ -7,7 +7,7 @@ message ends, so that later ones of the same size are counted by dividing, and w
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
@@ -35,10 +35,12 @@ BASIC_DELIVER = (60, 60)
 BASIC_GET = (60, 70)
 BASIC_GET_EMPTY = (60, 72)
 BASIC_ACK = (60, 80)
+BASIC_REJECT = (60, 90)
 CONFIRM_SELECT, CONFIRM_SELECT_OK = (85, 10), (85, 11)
 
 ACK_BYTES = 21
 _ACK_HEAD = struct.pack(">BHIHH", METHOD, 1, ACK_BYTES - 8, *BASIC_ACK)
+_REJECT_HEAD = struct.pack(">BHIHH", METHOD, 1, ACK_BYTES - 8, *BASIC_REJECT)
 _ACK_TAIL_EACH, _ACK_TAIL_RANGE = b"\x00" + END, b"\x01" + END
 _ACKS_PER_PACK = 64
 
@@ -60,13 +62,21 @@ def long_string(data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + data
 
 
-def table(values: dict[str, str | bool | dict[str, bool]]) -> bytes:
+Value = str | bool | int | dict[str, bool]
+
+
+def table(values: Mapping[str, Value]) -> bytes:
     return long_string(b"".join(short_string(name) + _field(value) for name, value in values.items()))
 
 
-def _field(value: str | bool | dict[str, bool]) -> bytes:
+NO_ARGUMENTS: Mapping[str, Value] = {}
+
+
+def _field(value: Value) -> bytes:
     if isinstance(value, bool):
         return b"t" + bytes((value,))
+    if isinstance(value, int):
+        return b"I" + struct.pack(">i", value)
     if isinstance(value, str):
         return b"S" + long_string(value.encode())
     return b"F" + table({**value})
@@ -74,22 +84,41 @@ def _field(value: str | bool | dict[str, bool]) -> bytes:
 
 def properties(
     *,
+    headers: bytes | None = None,
     delivery_mode: int | None = None,
+    priority: int | None = None,
     correlation_id: str | None = None,
     reply_to: str | None = None,
+    expiration: str | None = None,
     message_id: str | None = None,
     timestamp_s: int | None = None,
 ) -> bytes:
-    """The property flags and values of a content header."""
+    """The property flags and values of a content header; `headers` is an encoded table."""
     fields = (
+        (13, headers),
         (12, None if delivery_mode is None else bytes((delivery_mode,))),
+        (11, None if priority is None else bytes((priority,))),
         (10, None if correlation_id is None else short_string(correlation_id)),
         (9, None if reply_to is None else short_string(reply_to)),
+        (8, None if expiration is None else short_string(expiration)),
         (7, None if message_id is None else short_string(message_id)),
         (6, None if timestamp_s is None else struct.pack(">Q", timestamp_s)),
     )
     flags = sum(1 << bit for bit, value in fields if value is not None)
     return struct.pack(">H", flags) + b"".join(value for _, value in fields if value is not None)
+
+
+def queue_declare(name: str, *, durable: bool = False, arguments: Mapping[str, Value] = NO_ARGUMENTS) -> bytes:
+    """The arguments of queue.declare; those of other methods follow."""
+    return b"\x00\x00" + short_string(name) + bytes((durable << 1,)) + table(arguments)
+
+
+def queue_bind(queue: str, exchange: str, key: str) -> bytes:
+    return b"\x00\x00" + b"".join(map(short_string, (queue, exchange, key))) + b"\x00" + table({})
+
+
+def queue_delete(name: str) -> bytes:
+    return b"\x00\x00" + short_string(name) + b"\x00"
 
 
 def publish(
@@ -113,10 +142,19 @@ def ack_range(tag: int) -> bytes:
 
 def ack_each(first: int, count: int) -> bytes:
     """`count` basic.acks of one message each, tags from `first`; packed many at a time (some 50 ns each)."""
+    return _settle_each(_ACK_HEAD, first, count)
+
+
+def reject_each(first: int, count: int) -> bytes:
+    """The same with basic.reject, for messages that are not to come back."""
+    return _settle_each(_REJECT_HEAD, first, count)
+
+
+def _settle_each(head: bytes, first: int, count: int) -> bytes:
     parts = []
     while count > 0:
         run = min(count, _ACKS_PER_PACK)
-        packer, arguments = _ack_packer(run)
+        packer, arguments = _packer(head, run)
         arguments[1::3] = range(first, first + run)
         parts.append(packer.pack(*arguments))
         first += run
@@ -125,9 +163,9 @@ def ack_each(first: int, count: int) -> bytes:
 
 
 @cache
-def _ack_packer(count: int) -> tuple[struct.Struct, list[bytes | int]]:
-    head, tail = len(_ACK_HEAD), len(_ACK_TAIL_EACH)
-    return struct.Struct(">" + f"{head}sQ{tail}s" * count), [_ACK_HEAD, 0, _ACK_TAIL_EACH] * count
+def _packer(head: bytes, count: int) -> tuple[struct.Struct, list[bytes | int]]:
+    layout = f"{len(head)}sQ{len(_ACK_TAIL_EACH)}s"
+    return struct.Struct(">" + layout * count), [head, 0, _ACK_TAIL_EACH] * count
 
 
 def message_end(data: bytes | memoryview, start: int = 0) -> int | None:

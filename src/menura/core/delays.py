@@ -63,6 +63,7 @@ class Delays(Rules):
     """The rules of a queue that holds the messages of the exchange it is named after."""
 
     pages: ClassVar[bool] = True
+    selective: ClassVar[bool] = True
     __slots__ = ()
 
     def configure(self, settings: QueueSettings) -> None:

@@ -492,29 +492,28 @@ class VHost:
             room = count if queue.rules is None else queue.rules.room(run)
             takers.setdefault(room, []).append(queue)
         if count in takers and len(takers) == 1:
-            self._enqueue(run, queues)
+            self._enqueue(run, queues, ruled=True)
             return
         self.refused = max(self.refused, count - min(takers))
         for room, piece in [(room, run.piece(0, room)) for room in takers if room]:
-            self._enqueue(piece, takers[room])
+            self._enqueue(piece, takers[room], ruled=True)
         for room, piece in [(room, run.piece(room, count)) for room in takers if room < count]:
             for queue in takers[room]:
                 queue.rule().refuse(piece)
 
-    def _enqueue(self, run: Run, queues: list[Queue]) -> None:
+    def _enqueue(self, run: Run, queues: list[Queue], ruled: bool = False) -> None:
+        """Put a run into queues; `ruled`: some may have rules for what comes."""
         if len(queues) > 1:
             self.memory.charge_shared(run, len(queues))
         if self.keeper is not None and run.persistent:
             self._log(run, queues)
         failure: Exception | None = None
-        ruled = False
         for queue in queues:
             try:
-                if queue.rules is None and not run.deadline_ms:
-                    queue.enqueue(run)
-                else:
-                    ruled = True
+                if ruled and (queue.rules is not None or run.deadline_ms):
                     queue.rule().enqueue(run)
+                else:
+                    queue.enqueue(run)
             except Exception as error:  # one subscriber's failure is not the other queues'
                 failure = error
         if ruled:

@@ -54,6 +54,8 @@ def peers_of(scenario: str) -> tuple[str, ...]:
         return (peers.DISK,)
     if scenario.startswith("durable-"):
         return ("menura-on-disk", "rabbitmq")
+    if scenario.startswith("delayed-"):  # RabbitMQ knows delays by a plugin alone
+        return ("menura-on-disk",)
     if scenario.startswith("mqtt-"):
         on_disk = "-on-disk" if SCENARIOS[scenario].settings().durable else ""
         return (f"menura-mqtt{on_disk}", "rabbitmq-mqtt", "mosquitto")

@@ -21,7 +21,7 @@ _VOICES_NOTE = (
 )
 _VOICES = ("mqtt-", "stomp-")
 _BACKLOG = "enqueue-dequeue-"
-_DURABLE = "durable-"
+_DURABLE = ("durable-", "delayed-")
 _QUIET = {"p50", "p99.9", "slowest"}  # in the JSON file; the table shows them for the latency scenarios only
 HEADER = ("scenario", "figure", "Menura", "RabbitMQ", "ratio", "target", "met")
 VOICES_HEADER = (*HEADER, "mosquitto", "ratio", "target", "met")

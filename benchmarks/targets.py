@@ -81,6 +81,27 @@ TARGETS = {
     ("memory-connections", "idle"): Target(Kind.VALUE_MAX, 60),
     ("memory-connections", "connection"): Target(Kind.VALUE_MAX, 20_000),
     ("memory-queue", "message"): Target(Kind.VALUE_MAX, 600),
+    **{
+        (scenario, "rate"): at_least(4)
+        for scenario in (
+            "priority-10",
+            "ttl",
+            "expiration",
+            "limit-drop-head",
+            "limit-reject-publish",
+            "dead-letter-rejected",
+            "dead-letter-expired",
+        )
+    },
+    ("priority-10-backlog", "enqueue"): at_least(4),
+    ("priority-10-backlog", "dequeue"): at_least(4),
+    **{
+        (f"durable-declare-{way}", verb): at_least(2)
+        for way in ("single", "pipelined")
+        for verb in ("declare", "delete")
+    },
+    ("delayed-memory-1m", "message"): Target(Kind.VALUE_MAX, 400),
+    ("delayed-memory-1m", "late, most"): Target(Kind.VALUE_MAX, 50),
     ("mqtt-qos0-64", "rate"): at_least(5),
     ("mqtt-qos0-1k", "rate"): at_least(5),
     ("mqtt-durable-128", "rate"): at_least(5),

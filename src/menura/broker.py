@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -117,6 +118,7 @@ class Broker(Administration):
     async def start(self) -> Self:
         """Read the data directory, then open the listeners. Raises StoreError and ListenError."""
         self._loop = asyncio.get_running_loop()
+        self.failure = None
         self._tick = Tick(self._loop, self._end_of_tick, self._clock)
         self._timer: asyncio.TimerHandle | None = None
         self._set_clock()
@@ -228,7 +230,8 @@ class Broker(Administration):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._thread is not None
-        self._loop.call_soon_threadsafe(self._stopping.set)
+        with suppress(RuntimeError):  # the loop is closed already: see `failure`
+            self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
         self._thread = None
         if self._death is not None and error is None:
@@ -237,13 +240,13 @@ class Broker(Administration):
     def _run(self, started: Future[None]) -> None:
         async def life() -> None:
             self._stopping = asyncio.Event()
+            self.on_failure = self._stopping.set
             try:
                 await self.start()
             except BaseException as error:
                 started.set_exception(error)
                 return
             started.set_result(None)
-            self.on_failure = self._stopping.set
             await self._stopping.wait()
             await self.stop()
 

@@ -7,6 +7,7 @@ come through the dead-letter exchange of the other two.
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 import time
@@ -120,7 +121,7 @@ def test_a_failing_actor_is_retried_with_back_off_until_it_works(application: Ap
     actor.send()
     assert application.next() == "done"
     # A back-off is between half and all of 20 ms, doubled each time; a millisecond is what the clock may be off.
-    pauses = [after - before for before, after in zip(attempts, attempts[1:], strict=False)]
+    pauses = [after - before for before, after in itertools.pairwise(attempts)]
     assert all(pause >= least - 0.001 for pause, least in zip(pauses, (0.010, 0.020, 0.040), strict=True))
 
 

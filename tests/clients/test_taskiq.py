@@ -87,11 +87,15 @@ async def test_a_worker_runs_every_task(start: Start, kind: QueueType) -> None:
             assert [await application.next() for _ in range(20)] == list(range(20))
 
 
+def delaying(way: str, name: str) -> dict[str, Any]:
+    if way == "delaying exchange":
+        return {"delayed_message_exchange_plugin": True}
+    return {"delay_queue": Queue(name=f"{name}-delay", type=QueueType.CLASSIC)}
+
+
 @pytest.mark.parametrize("way", ["waiting queue", "delaying exchange"])
 async def test_a_delayed_task_runs_when_it_is_time_and_not_before(start: Start, name: str, way: str) -> None:
-    """Behind a longer delay a shorter one waits in a queue, since messages expire at its head; not in the exchange."""
-    waiting = {"delay_queue": Queue(name=f"{name}-delay", type=QueueType.CLASSIC)}
-    async with start(**(waiting if way == "waiting queue" else {"delayed_message_exchange_plugin": True})) as application:
+    async with start(**delaying(way, name)) as application:
 
         async def note(word: str) -> None:
             await application.seen.put((word, time.monotonic()))
@@ -108,8 +112,9 @@ async def test_a_delayed_task_runs_when_it_is_time_and_not_before(start: Start, 
     assert times[2] - started >= 0.9
 
 
-async def test_a_shorter_delay_overtakes_a_longer_one_in_the_delaying_exchange(start: Start) -> None:
-    async with start(delayed_message_exchange_plugin=True) as application:
+@pytest.mark.parametrize("way", ["waiting queue", "delaying exchange"])
+async def test_a_shorter_delay_overtakes_a_longer_one(start: Start, name: str, way: str) -> None:
+    async with start(**delaying(way, name)) as application:
         task = application.putting()
         async with application.worker():
             for delay in (0.8, 0.5, 0.2):

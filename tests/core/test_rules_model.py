@@ -35,7 +35,7 @@ from menura.core.run import Run
 
 STEP_MS = 125
 NEVER = 1 << 60
-DELIVERY_LIMIT = 2
+DELIVERY_LIMIT = 1
 HELD_BACK = "amq.delayed.x"
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -332,7 +332,7 @@ class QueuesWithRules(RuleBasedStateMachine):
         deadline_ms = 0 if ttl_ms is None else self.now_ms + ttl_ms
         sizes = list(map(len, contents))
         run = Run(route, contents, sum(sizes), max(sizes), persistent, None, deadline_ms)
-        assert self.kept.vhost.publish(route, run) == ()
+        assert not self.kept.vhost.publish(route, run)
         assert self.kept.vhost.take_refused() == refused
 
     def route(self, where: str, goal: str) -> Route:
@@ -474,24 +474,39 @@ class QueuesWithRules(RuleBasedStateMachine):
             assert not late, "too late"
             assert not [each for each in model.messages if each.where == "parked" and each.until_ms <= self.now_ms]
 
-    @rule(name=st.sampled_from(NAMES))
+    @rule(name=st.sampled_from([*RULED, "dead"]), what=st.sampled_from(["reject", "requeue", "fail"]))
+    def handle(self, name: str, what: str) -> None:
+        """Take some, and do the same with all."""
+        self.take(name, 3)
+        held, self.held = self.held, []
+        for each in held:
+            self.give_back(each, what)
+
+    @rule(name=st.sampled_from(NAMES), what=st.sampled_from(["purge", "delete", "restart", "restart"]))
+    def interrupt(self, name: str, what: str) -> None:
+        if what == "purge":
+            self.purge(name)
+        elif what == "restart":
+            self.restart()
+        elif name in RULED:
+            self.delete_and_declare_anew(name)
+
     def purge(self, name: str) -> None:
         model = self.models[name]
         waiting = model.waiting()
         assert model.queue.purge() == len(waiting)
         model.messages = [each for each in model.messages if each not in waiting]
 
-    @rule(name=st.sampled_from(RULED))
     def delete_and_declare_anew(self, name: str) -> None:
         model = self.models[name]
         assert self.kept.vhost.remove_queue(model.queue) == len(model.waiting())
         self.models[name] = Model(self.declare(name), model.policy)
 
-    @rule()
     def restart(self) -> None:
         self.kept = self.next_life()
         self.kept.node.agenda._told = self.clock
         self.held = []
+        self.routes.clear()
         for name, model in self.models.items():
             model.queue = self.declare(name)
             model.messages = [each for each in model.messages if each.persistent]
@@ -524,7 +539,8 @@ class QueuesWithRules(RuleBasedStateMachine):
                 for position, run in model.queue.read_all()
                 for offset, content in enumerate(run.contents)
             ]
-            assert found == [(each.position, each.key) for each in model.waiting()]
+            expected = [(each.position, each.key) for each in model.waiting()]
+            assert found == expected, f"{model.name}: {found}, not {expected}"
             assert not [each for each in model.messages if each.fate]
 
     @invariant()

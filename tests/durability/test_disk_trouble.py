@@ -6,6 +6,7 @@ All disks are real; the one that does not answer is held up in our process.
 from __future__ import annotations
 
 import logging
+import resource
 import shutil
 import signal
 import threading
@@ -263,6 +264,37 @@ def test_a_transaction_that_the_disk_refuses_is_not_answered_and_leaves_nothing_
     with Peer(serve(path).port()) as peer:
         found = drain(peer.connect())
     assert found in ([*range(1, last * together + 1)] for last in (committed, committed + 1))
+
+
+@contextmanager
+def files_of_at_most(size_bytes: int) -> Iterator[None]:
+    """As this process may write them."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_broker_that_stopped_by_itself_says_why_can_be_left_and_started_again(tmp_path: Path) -> None:
+    broker = Broker(data=str(tmp_path), disk_free_bytes_min=0)
+    with broker, Peer(broker.amqp_port) as peer:
+        publisher = Publisher(peer, 2 * MB)
+        with files_of_at_most(MB):
+            publisher.publish()
+            while publisher.hear().name != "Connection.Close":
+                pass
+        peer.send(method(Connection.CloseOk(), 0))
+        assert peer.ended()
+        thread = broker._thread
+        assert thread is not None
+        thread.join(DEADLINE_SECONDS)
+        assert not thread.is_alive()
+        assert "File too large" in str(broker.failure)
+    with broker, Peer(broker.amqp_port) as peer:
+        assert broker.failure is None
+        assert drain(peer.connect()) == []
 
 
 # -- does not answer ---------------------------------------------------------------------------------------------

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -246,6 +249,38 @@ def test_a_client_that_does_not_hang_up_is_cut_off(broker: Broker, monkeypatch: 
     with Peer(broker.amqp_port) as peer:
         peer.connect().call(Connection.Close(200, "", 0, 0), 0)
         eventually(lambda: not broker._tick.connections and not broker._tick._lingering, "the socket closed")
+
+
+@pytest.mark.parametrize("new_loop", [None, asyncio.SelectorEventLoop])
+def test_a_client_that_resets_its_connection_is_no_defect(
+    new_loop: type[asyncio.SelectorEventLoop] | None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Amid the words that would have ended it, and on either event loop."""
+    if new_loop is not None:
+        monkeypatch.setattr("menura.broker.loop_factory", lambda: new_loop)
+    with Broker(listen=["mqtt://127.0.0.1:0"]) as broker:
+        port = broker.listeners[0].port
+        for _ in range(50):
+            with Peer(port) as peer:
+                peer.send(b"nothing MQTT knows of")
+                peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        eventually(lambda: [record.levelname for record in caplog.records].count("ERROR") >= 50, "all judged")
+        eventually(lambda: not broker._tick.connections and not broker._tick._lingering, "connections gone")
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_a_session_that_fails_at_the_clock_takes_nobody_with_it(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Peer(broker.amqp_port) as failing, Peer(broker.amqp_port) as other:
+        failing.connect()
+        other.connect(seconds=1)
+        carrier_of(broker, failing).session.heartbeat_seconds = "one"  # type: ignore[attr-defined]
+        assert failing.ended()
+        other.expect("Heartbeat")
+    assert "connection dropped: defect in the broker" in caplog.text
 
 
 def test_a_broker_stops_at_once_while_a_client_does_not_hang_up() -> None:

@@ -88,7 +88,7 @@ def test_the_path_is_that_of_the_listener(broker: Broker, line: str, scheme: str
 )
 def test_another_path_is_404_and_says_where_it_is(broker: Broker, line: str, scheme: str, place: str) -> None:
     status, _, body = ask(broker, request(line, **MQTT), scheme)
-    assert (status, body) == (404, f"The WebSocket is at {place}.\n".encode())
+    assert (status, body) == (404, f"Failed to open a WebSocket connection: the WebSocket is at {place}.\n".encode())
 
 
 @pytest.mark.parametrize(
@@ -173,6 +173,13 @@ REFUSED = [
     pytest.param(400, request("GET /w\xff HTTP/1.1", **MQTT), "not a valid HTTP request", id="a path not in ASCII"),
     pytest.param(400, request(X="a\r\n b", **MQTT), "not a valid HTTP request", id="a folded header"),
     pytest.param(400, request(Content_Length="5", **MQTT), "not a valid HTTP request", id="a body"),
+    pytest.param(400, request(Host="a\r\nHost: b", **MQTT), "Host or Origin more than once", id="two hosts"),
+    pytest.param(
+        400,
+        request(Origin="http://localhost\r\nOrigin: http://b", **MQTT),
+        "Host or Origin more than once",
+        id="two origins",
+    ),
     pytest.param(414, request("GET /" + "x" * 9000 + " HTTP/1.1", **MQTT), "", id="a path of 9,000 octets"),
     pytest.param(431, request(X="x" * 9000, **MQTT), "", id="a header of 9,000 octets"),
     pytest.param(431, request(**{f"X{at}": "x" for at in range(150)}, **MQTT), "", id="150 headers"),
@@ -197,10 +204,19 @@ def test_a_refused_version_or_upgrade_is_told_the_right_one(broker: Broker) -> N
     assert (headers["upgrade"], headers["sec-websocket-version"]) == ("websocket", "13")
 
 
-def test_a_refusal_is_in_the_log(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
-    ask(broker, request(Sec_WebSocket_Key=KEY[:-1], **MQTT))
+@pytest.mark.parametrize(
+    ("octets", "line"),
+    [
+        (request(Sec_WebSocket_Key=KEY[:-1], **MQTT), "400 invalid Sec-WebSocket-Key header"),
+        (request("GET /elsewhere HTTP/1.1", **MQTT), "404 the WebSocket is at /ws"),
+        (request(Origin="http://a.example", **MQTT), "403 pages of http://a.example may not connect"),
+        (request(Origin="\x9b2J", **MQTT), "403 pages of \\xc2\\x9b2J may not connect"),
+    ],
+)
+def test_a_refusal_is_in_the_log(broker: Broker, caplog: pytest.LogCaptureFixture, octets: bytes, line: str) -> None:
+    ask(broker, octets)
     said = [record.getMessage() for record in caplog.records if record.name == "menura"]
-    assert [line for line in said if ": closed: WebSocket: 400 invalid Sec-WebSocket-Key header" in line], said
+    assert [each for each in said if f": closed: WebSocket: {line}" in each], said
 
 
 @pytest.mark.parametrize("octets", [b"", b"GET /ws HTTP/1.1\r\n", request(**MQTT)[:-1]])

@@ -41,14 +41,21 @@ def fill(
         pump(publisher, [], confirm_window, lambda: publisher.confirmed >= count)
 
 
-def empty(settings: Settings, connection: Connection, queue: str, count: int, ack: Ack) -> None:
+def empty(
+    settings: Settings,
+    connection: Connection,
+    queue: str,
+    count: int,
+    ack: Ack,
+    arguments: Mapping[str, Value] = NO_ARGUMENTS,
+) -> None:
     """Consume `count` messages, and wait until the broker has taken their acknowledgements if there are any."""
     prefetch = 0 if ack is Ack.NONE else PREFETCH
     consumer = Consumer(connection, queue, body_bytes=settings.body_bytes, ack=ack, prefetch=prefetch)
     pump(None, [consumer], 0, lambda: consumer.received >= count and not consumer.has_unsent)
     if ack is not Ack.NONE:
         connection.sock.settimeout(TIMEOUT_SECONDS)
-        connection.prefetch(prefetch)
+        connection.declare_queue(queue, durable=settings.durable, arguments=arguments)
 
 
 def enqueue_dequeue(settings: Settings) -> Result:
@@ -85,7 +92,7 @@ def grow_and_empty(
         weighed = weigh()
         connection = stack.enter_context(Connection(address))
         both.start()
-        empty(settings, connection, queue, count, ack)
+        empty(settings, connection, queue, count, ack, arguments)
         both.stop()
     return measured(
         settings,

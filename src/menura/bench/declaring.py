@@ -5,8 +5,9 @@ counted: a broker that works through them in order has answered all when it has 
 """
 
 import select
+import socket
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from menura.bench import wire
 from menura.bench.connection import TIMEOUT_SECONDS, Address, Connection
@@ -39,15 +40,18 @@ def _declare_delete(settings: Settings, carry_out: Callable[[Connection, list[Re
         exchange = topology.exchange("direct")
         names = [f"{topology.prefix}.d{number:06d}" for number in range(settings.count)]
         making = [request for name in names for request in _making(name, exchange, durable=settings.durable)]
-        both.start()
+        deleting: list[Request] = [(wire.QUEUE_DELETE, wire.queue_delete(name), wire.QUEUE_DELETE_OK) for name in names]
         try:
+            both.start()
             carry_out(connection, making)
             both.stop()
             declare_seconds = both.seconds
             both.start()
-        finally:  # also what was made of them when something went wrong
-            carry_out(connection, [(wire.QUEUE_DELETE, wire.queue_delete(name), wire.QUEUE_DELETE_OK) for name in names])
-        both.stop()
+            carry_out(connection, deleting)
+            both.stop()
+        except BaseException:
+            topology.adopt(names)
+            raise
     return measured(
         settings,
         both,
@@ -76,7 +80,7 @@ def send_all(connection: Connection, requests: list[Request]) -> None:
             if not readable and not writable:
                 raise BenchError(f"{left} methods were not answered in {TIMEOUT_SECONDS:.0f} s")
             if readable:
-                count, rest = _answers(rest + _received(connection), expected)
+                count, rest = _answers(rest + _received(sock), expected)
                 left -= count
             if writable:
                 unsent = unsent[sock.send(unsent[:_READ_BYTES]) :]
@@ -84,14 +88,14 @@ def send_all(connection: Connection, requests: list[Request]) -> None:
         sock.settimeout(TIMEOUT_SECONDS)
 
 
-def _received(connection: Connection) -> bytes:
-    data = connection.sock.recv(_READ_BYTES)
+def _received(sock: socket.socket) -> bytes:
+    data = sock.recv(_READ_BYTES)
     if not data:
         raise BrokerClosedError("the broker closed the connection without a reason")
     return data
 
 
-def _answers(data: bytes, expected: Iterable[bytes]) -> tuple[int, bytes]:
+def _answers(data: bytes, expected: Iterator[bytes]) -> tuple[int, bytes]:
     """How many whole frames there are, each of them the answer that is expected next, and what is left."""
     count = at = 0
     while len(data) - at >= 7:
@@ -100,7 +104,7 @@ def _answers(data: bytes, expected: Iterable[bytes]) -> tuple[int, bytes]:
             break
         if reason := wire.close_reason(data[at:]):
             raise BrokerClosedError(reason)
-        if data[at + 7 : at + 11] != next(iter(expected)):
+        if data[at + 7 : at + 11] != next(expected):
             raise BenchError("a method was answered by another one than it calls for")
         count += 1
         at = end

@@ -27,14 +27,14 @@ def connections(settings: Settings) -> Result:
     """Connections that have finished the handshake and are silent; then a channel on each."""
     meter = Meter(settings.broker_pid)
     address = Address.parse(settings.url)
-    idle = _resident(settings)
+    idle = resident(settings)
     count = affordable(settings)
     with ExitStack() as stack:
         opened = [stack.enter_context(Connection(address, channel=False)) for _ in range(count)]
-        connected = _resident(settings)
+        connected = resident(settings)
         for connection in opened:
             connection.open_channel()
-        with_channels = _resident(settings)
+        with_channels = resident(settings)
     meter.stop()
     grown = {"connection": connected - idle, "channel": with_channels - connected}
     return _connections(settings, meter, idle, count, grown)
@@ -44,14 +44,14 @@ def mqtt_connections(settings: Settings) -> Result:
     """Clients that have connected and are silent; then a subscription of its own for each."""
     meter = Meter(settings.broker_pid)
     address = address_of(settings.url)
-    idle = _resident(settings)
+    idle = resident(settings)
     count = affordable(settings)
     with ExitStack() as stack:
         opened = [stack.enter_context(MqttConnection(address)) for _ in range(count)]
-        connected = _resident(settings)
+        connected = resident(settings)
         for connection in opened:
             connection.subscribe(f"{connection.client_id}/commands", 0)
-        subscribed = _resident(settings)
+        subscribed = resident(settings)
     meter.stop()
     grown = {"connection": connected - idle, "subscription": subscribed - connected}
     return _connections(settings, meter, idle, count, grown)
@@ -69,9 +69,9 @@ def queued(settings: Settings) -> Result:
     count = backlog_count(settings)
     with Topology(Address.parse(settings.url), durable=settings.durable) as topology:
         queue = topology.queue()
-        before = _resident(settings)
+        before = resident(settings)
         fill(settings, queue, count)
-        grown = _resident(settings) - before
+        grown = resident(settings) - before
     meter.stop()
     notes = [f"{count:,} messages of {settings.body_bytes:,} B"]
     return measured(settings, meter, *_each({"message": grown}, count, notes), notes=tuple(notes))
@@ -79,10 +79,10 @@ def queued(settings: Settings) -> Result:
 
 def queued_on_disk(settings: Settings) -> Result:
     """Messages that lie in a durable queue, more than memory could hold; then their rates out and in."""
-    idle = _resident(settings)
+    idle = resident(settings)
 
     def weigh() -> tuple[Metric, ...]:
-        full = _resident(settings)
+        full = resident(settings)
         each = _each({"message": full - idle}, settings.count, notes)
         return Metric("resident", full / 1e6, "MB"), *each
 
@@ -97,12 +97,13 @@ def _each(grown: dict[str, int], count: int, notes: list[str]) -> list[Metric]:
     return [Metric(name, octets / count, "B") for name, octets in grown.items() if octets > 0]
 
 
-def _resident(settings: Settings) -> int:
+def resident(settings: Settings) -> int:
+    """What the broker's process has in memory, once it has come to rest."""
     time.sleep(SETTLE_SECONDS)
-    resident = None if settings.broker_pid is None else resident_bytes(settings.broker_pid)
-    if resident is None:
+    octets = None if settings.broker_pid is None else resident_bytes(settings.broker_pid)
+    if octets is None:
         raise UnavailableError("the broker's memory can't be read: name its process with --broker-pid")
-    return resident
+    return octets
 
 
 def shortfall(settings: Settings, count: int) -> list[str]:

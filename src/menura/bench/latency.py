@@ -24,6 +24,7 @@ from menura.bench.round_trips import Readable
 from menura.bench.topology import Topology
 
 STAMP_BYTES = 8
+_NEVER_NS = 1 << 63
 
 
 class PacedPublisher:
@@ -50,11 +51,16 @@ class PacedPublisher:
         """How long until the next message is due."""
         return max(0.0, (self._due_ns - time.monotonic_ns()) / 1e9)
 
+    def stop(self) -> int:
+        """Let nothing more fall due; how many messages there have been in all."""
+        self._due_ns = _NEVER_NS
+        return self.published
+
     def publish_due(self) -> None:
         parts = [self._unsent]
         now_ns = time.monotonic_ns()
         while self._due_ns <= now_ns:
-            parts += (self._before, self._due_ns.to_bytes(STAMP_BYTES, "big"), self._after)
+            parts += self._message(self._due_ns)
             self._due_ns += self._interval_ns
             self.published += 1
         data = b"".join(parts)
@@ -62,6 +68,10 @@ class PacedPublisher:
             self._unsent = data[self._sock.send(data) :] if data else data
         except BlockingIOError:
             self._unsent = data
+
+    def _message(self, due_ns: int) -> tuple[bytes, ...]:
+        """The parts of the message that falls due then."""
+        return self._before, due_ns.to_bytes(STAMP_BYTES, "big"), self._after
 
     def on_readable(self) -> None:
         data = self._sock.recv(4096)
@@ -103,13 +113,13 @@ def latency(settings: Settings) -> Result:
         mode = wire.properties(delivery_mode=2 if settings.durable else 1)
         message = wire.publish("", queue, bytes(settings.body_bytes), mode)
         publisher = PacedPublisher(stack.enter_context(Connection(address)), message, settings.rate)
-        _exchange(publisher, arrivals, settings.warmup_seconds)
+        exchange(publisher, arrivals, settings.warmup_seconds)
         first, begun = len(arrivals.samples), publisher.published
         meter = Meter(settings.broker_pid)
-        _exchange(publisher, arrivals, settings.seconds)
+        exchange(publisher, arrivals, settings.seconds)
         meter.stop()
         published = publisher.published
-        _exchange(publisher, arrivals, STALL_SECONDS, lambda: len(arrivals.samples) >= published)
+        exchange(publisher, arrivals, STALL_SECONDS, lambda: len(arrivals.samples) >= published)
     samples = arrivals.samples[first:published]
     if len(arrivals.samples) < published or not samples:
         raise BenchError(f"{published} messages were published, {len(arrivals.samples)} arrived")
@@ -117,17 +127,18 @@ def latency(settings: Settings) -> Result:
     return measured(settings, meter, rate, *latency_metrics(samples))
 
 
-def _exchange(
+def exchange(
     publisher: PacedPublisher,
     arrivals: StampReader,
     seconds: float,
     done: Callable[[], bool] | None = None,
 ) -> None:
+    """Publish what falls due and read what arrives, for so long or until it is `done`."""
     readers: list[Readable] = [arrivals, publisher]
     deadline = time.perf_counter() + seconds
     while time.perf_counter() < deadline and not (done and done()):
         writers = [publisher] if publisher.has_unsent else []
-        wait = 0.1 if writers else publisher.wait_seconds()
+        wait = 0.1 if writers else min(0.1, publisher.wait_seconds())
         readable, _, _ = select.select(readers, writers, [], wait)
         for end in readable:
             end.on_readable()

@@ -19,7 +19,7 @@ from itertools import cycle
 from menura.bench import mqtt_wire as wire
 from menura.bench.errors import BenchError, BrokerClosedError
 from menura.bench.expected import READ_BYTES, Stream
-from menura.bench.flow import LITTLE_BYTES, REST_SECONDS, STALL_SECONDS, Publisher
+from menura.bench.flow import STALL_SECONDS, Publisher
 from menura.bench.footprint import affordable, shortfall
 from menura.bench.meter import Meter
 from menura.bench.mqtt_connection import MqttConnection, address_of, unique_name
@@ -53,11 +53,8 @@ class FanOut:
         sending = publisher.may_send(self.received // len(self._subscribers), self._window)
         if sending:
             publisher.on_writable()
-        before = self._octets
         for key, _ in self._selector.select(0.001 if sending else 0.1):
             self._octets += key.data() or 0
-        if not sending and self._octets - before < LITTLE_BYTES:
-            time.sleep(REST_SECONDS)
 
     def stop(self) -> int:
         """Publish no more; how many are to arrive in all."""
@@ -121,8 +118,6 @@ class FanIn:
         self._rest = data[whole:]
         self._arrived.update([data[at : at + size] for at in range(0, whole, size)])
         self.received += whole // size
-        if wait_seconds and len(got) < LITTLE_BYTES:
-            time.sleep(REST_SECONDS)
 
     def stop(self) -> int:
         self._stopped = True

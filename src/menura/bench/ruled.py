@@ -105,7 +105,7 @@ def dead_letters_rejected(settings: Settings) -> Result:
 
 def dead_letters_expired(settings: Settings) -> Result:
     """Nobody consumes, so every message expires."""
-    arguments = {"x-message-ttl": TTL_SHORT_MS, "x-dead-letter-exchange": ""}
+    arguments: dict[str, wire.Value] = {"x-message-ttl": TTL_SHORT_MS, "x-dead-letter-exchange": ""}
     with _topology(settings) as topology, ExitStack() as stack:
         dead = topology.queue()
         queue = topology.queue({**arguments, "x-dead-letter-routing-key": dead})

@@ -15,6 +15,8 @@ from menura.bench import (
     backlog,
     clients,
     closed_loop,
+    declaring,
+    delayed,
     disk,
     durable_latency,
     footprint,
@@ -26,6 +28,7 @@ from menura.bench import (
     mqtt_streams,
     resp,
     rpc,
+    ruled,
     spread,
     stomp,
     streams,
@@ -108,6 +111,33 @@ _ALL = [
     Scenario("latency-10k", "publish to delivery at 10,000 messages a second", latency.latency, {"rate": 10_000}),
     Scenario("latency-30k", "publish to delivery at 30,000 messages a second", latency.latency, {"rate": 30_000}),
     *_backlog_sizes("enqueue-dequeue", "a queue filled, then emptied", backlog.enqueue_dequeue),
+    Scenario("priority-10", "10 priorities in turn, one publisher, one consumer, auto-ack, 128 B", ruled.priority),
+    Scenario(
+        "priority-10-backlog",
+        "a queue filled with 10 priorities in turn, then emptied, 128 B",
+        ruled.priority_backlog,
+        {"count": 200_000},
+    ),
+    Scenario("ttl", "a queue with a time to live; one publisher, one consumer, auto-ack, 128 B", ruled.ttl),
+    Scenario("expiration", "the same, each message with a time to live of its own", ruled.expiration),
+    Scenario(
+        "limit-drop-head", "confirms (2,000 open) of a queue that is full and drops its oldest, 128 B", ruled.drop_head
+    ),
+    Scenario(
+        "limit-reject-publish",
+        "confirms (2,000 open) and a consumer, auto-ack, below the limit of a queue that would reject, 128 B",
+        ruled.reject_publish,
+    ),
+    Scenario(
+        "dead-letter-rejected",
+        "a consumer rejects every message singly, another consumes them as dead letters, 128 B",
+        ruled.dead_letters_rejected,
+    ),
+    Scenario(
+        "dead-letter-expired",
+        "messages expire after 20 ms and are consumed as dead letters, 128 B",
+        ruled.dead_letters_expired,
+    ),
     Scenario(
         "memory-connections",
         "resident memory idle, and of each idle connection",
@@ -156,6 +186,24 @@ _ALL = [
         footprint.queued_on_disk,
         {"durable": True, "count": 10_000_000, "body_bytes": 1024},
         long=True,
+    ),
+    Scenario(
+        "durable-declare-single",
+        "10,000 durable queues declared with a binding each, then deleted; one by one",
+        declaring.one_by_one,
+        {"durable": True, "count": 10_000},
+    ),
+    Scenario(
+        "durable-declare-pipelined",
+        "the same, all on their way at once",
+        declaring.pipelined,
+        {"durable": True, "count": 10_000},
+    ),
+    Scenario(
+        "delayed-memory-1m",
+        "1,000,000 delayed messages pending, 128 B each; then 10,000 a second due: how late they come",
+        delayed.delayed,
+        {"durable": True, "count": 1_000_000, "rate": 10_000, "seconds": 10.0},
     ),
     Scenario(
         "mqtt-qos0-64", "MQTT QoS 0, one publisher, one subscriber, 64 B", mqtt_streams.qos0, {**MQTT, "body_bytes": 64}

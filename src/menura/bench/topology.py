@@ -1,7 +1,7 @@
 """The queues and exchanges of one measurement: fresh names, all deleted when it ends, however it ends."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -41,6 +41,10 @@ class Topology:
         self.control.declare_queue(name, durable=self._durable, arguments=arguments)
         self._queues.append(name)
         return name
+
+    def adopt(self, queues: Iterable[str]) -> None:
+        """Delete these as well; there may be none of such a name."""
+        self._queues += queues
 
     def held(self, queue: str, arguments: Mapping[str, Value] = NO_ARGUMENTS) -> int:
         """How many messages wait in a queue that was declared with these arguments."""

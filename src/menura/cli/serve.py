@@ -29,7 +29,7 @@ _SWITCH_SECONDS = 0.0005
     "--listen",
     multiple=True,
     metavar="URL",
-    help="Address such as amqp://127.0.0.1:5672; port 0 is a free one.",
+    help="Address such as amqp://127.0.0.1:5672, instead of the standard ones; repeatable. Port 0 is a free one.",
 )
 @click.option(
     "--data",

@@ -24,6 +24,7 @@ from menura.core.definitions import (
     UserDefinition,
 )
 from menura.core.errors import AccessRefused, AuthenticationFailed, NotFound, PreconditionFailed
+from menura.core.events import Events
 from menura.core.patterns import Pattern, escaped
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class Users:
         self._users: dict[str, User] = {}
         self.version = 0
         self.catalog: Catalog | None = None
+        self.events = Events()
 
     def restore(self, definitions: Definitions) -> None:
         """Make what a catalog has."""
@@ -121,10 +123,14 @@ class Users:
 
     def add(self, name: str, password: str, salt: bytes, tags: frozenset[str] = frozenset()) -> User:
         """Create a user; one that exists gets the new password and tags and keeps its permissions."""
+        known = name in self._users
         user = self._users.setdefault(name, User(name))
         user.password_hash = hash_password(password, salt) if password else ""
         user.tags = tags
         self._put_user(user)
+        self.events.tell("user.password.changed" if known else "user.created", name=name)
+        if known or tags:
+            self.events.tell("user.tags.set", name=name, tags=sorted(tags))
         return user
 
     def limit(self, name: str, limits: Mapping[str, int]) -> None:
@@ -132,6 +138,8 @@ class Users:
         user = self.get(name)
         user.limits = limits
         self._put_user(user)
+        event = "user.limits.set" if limits else "user.limits.cleared"
+        self.events.tell_all(event, {**limits, "name": "limits", "username": name})
 
     def limits_of(self, name: str) -> Mapping[str, int]:
         """None for a user that has been removed meanwhile."""
@@ -145,6 +153,7 @@ class Users:
         self.get(name)
         del self._users[name]
         self._delete(UserDefinition(name))
+        self.events.tell("user.deleted", name=name)
 
     def get(self, name: str) -> User:
         user = self._users.get(name)
@@ -160,18 +169,30 @@ class Users:
     def permit(self, name: str, vhost: str, configure: str = ".*", write: str = ".*", read: str = ".*") -> None:
         self.get(name).permissions[vhost] = Permission.of(configure, write, read)
         self._put(PermissionDefinition(name, vhost, configure, write, read))
+        self.events.tell("permission.created", user=name, vhost=vhost, configure=configure, write=write, read=read)
 
     def forbid(self, name: str, vhost: str) -> None:
         self.get(name).permissions.pop(vhost, None)
         self._delete(PermissionDefinition(name, vhost))
+        self.events.tell("permission.deleted", user=name, vhost=vhost)
 
     def permit_topics(self, name: str, vhost: str, exchange: str, write: str, read: str) -> None:
         pattern(write), pattern(read)
         self.get(name).topic_permissions[vhost, exchange] = TopicPermission(write, read)
         self._put(TopicPermissionDefinition(name, vhost, exchange, write, read))
+        self.events.tell("topic.permission.created", user=name, vhost=vhost, exchange=exchange, write=write, read=read)
 
     def authenticate(self, name: str, password: str) -> User:
         """The user of that name and password. An empty password is never right."""
+        try:
+            user = self._authenticated(name, password)
+        except AuthenticationFailed as failure:
+            self.events.tell("user.authentication.failure", name=name, error=str(failure))
+            raise
+        self.events.tell("user.authentication.success", name=name)
+        return user
+
+    def _authenticated(self, name: str, password: str) -> User:
         user = self._users.get(name)
         if user is None or not password or not user.password_hash:
             raise AuthenticationFailed(f"user '{name}' - invalid credentials")

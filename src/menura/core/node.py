@@ -10,6 +10,8 @@ from menura.core.alarms import Alarms
 from menura.core.counting import Counts, History, Overview, of_vhost
 from menura.core.definitions import Definitions, VHostDefinition
 from menura.core.errors import NotAllowed, PreconditionFailed
+from menura.core.event_exchange import EventExchange
+from menura.core.events import Events
 from menura.core.keeping import Keeper
 from menura.core.limits import check_connection_limits
 from menura.core.memory import MemoryAccount
@@ -39,14 +41,18 @@ class Node:
         watermark_bytes: int = 0,
     ) -> None:
         self.random_bytes = random_bytes
+        self.events = Events()
         self.alarms = Alarms()
+        self.alarms.on_change.append(self.events.alarm)
         self.agenda = Agenda()
         self.presence = Presence()
+        self.presence.on_change.append(self.events.connection)
         self.history = History()
         self.memory = MemoryAccount(watermark_bytes)
         self.memory.on_change.append(lambda blocked: self.alarms.set("memory", blocked))
         self.keeper: Keeper | None = None
         self.users = Users()
+        self.users.events = self.events
         self.parameters = Parameters(self)
         self.vhosts: dict[str, VHost] = {}
         # What virtual hosts that were deleted had counted.
@@ -61,8 +67,7 @@ class Node:
         self.keeper = Keeper(catalog, journal, self.memory)
         self.vhosts.clear()
         for vhost in definitions.vhosts:
-            self.vhosts[vhost.name] = VHost(vhost.name, self.memory, self.keeper, self.agenda)
-            self.vhosts[vhost.name].definition = vhost
+            self._new_vhost(vhost.name).definition = vhost
         self.users.restore(definitions)
         self.parameters.restore(definitions)
         self.users.catalog = catalog
@@ -73,9 +78,16 @@ class Node:
     def add_vhost(self, name: str, description: str = "") -> VHost:
         """The virtual host of that name, made if there is none."""
         if name not in self.vhosts:
-            self.vhosts[name] = VHost(name, self.memory, self.keeper, self.agenda)
-            self._define(self.vhosts[name], VHostDefinition(name, description))
+            self._define(self._new_vhost(name), VHostDefinition(name, description))
+            self.events.tell("vhost.created", name=name, description=description)
         return self.vhosts[name]
+
+    def _new_vhost(self, name: str) -> VHost:
+        vhost = self.vhosts[name] = VHost(name, self.memory, self.keeper, self.agenda)
+        vhost.events = self.events
+        if name == DEFAULT_VHOST:
+            vhost.add_exchange(EventExchange(vhost, self.events, NAME))
+        return vhost
 
     def describe_vhost(
         self,
@@ -136,6 +148,7 @@ class Node:
             for key in [key for key in user.topic_permissions if key[0] == name]:
                 del user.topic_permissions[key]
         self.users.version += 1
+        self.events.tell("vhost.deleted", name=name)
 
     def add_user(self, name: str, password: str, tags: frozenset[str] = frozenset()) -> None:
         """Create a user, or give an existing one a new password and tags."""

@@ -93,10 +93,17 @@ class Parameters:
                 self.globals[name] = json.loads(value)
 
     def _put(self, definition: ParameterDefinition) -> None:
+        self._tell("parameter.set", definition, value=json.loads(definition.value))
         if self._node.keeper is not None:
             self._node.keeper.catalog.put(definition)
 
+    def _tell(self, event: str, definition: ParameterDefinition, **more: Any) -> None:
+        vhost, component, name, *_ = definition
+        where = {"vhost": vhost} if vhost else {}
+        self._node.events.tell_all(event, {"name": name, "component": component or "global", **where, **more})
+
     def _delete(self, definition: ParameterDefinition) -> None:
+        self._tell("parameter.cleared", definition)
         if self._node.keeper is not None:
             self._node.keeper.catalog.delete(definition)
 

@@ -118,6 +118,7 @@ class Policies:
         self._keep(ParameterDefinition(self._vhost.name, component, name, json.dumps(new.value)))
         self.add(new, operator=operator)
         self._apply([new] if before is None else [before, new])
+        self._vhost.events.tell("policy.set", name=name, vhost=self._vhost.name, **new.value)
 
     def clear(self, name: str, *, operator: bool = False) -> None:
         component = _component(operator)
@@ -128,6 +129,7 @@ class Policies:
         if self._vhost.keeper is not None:
             self._vhost.keeper.catalog.delete(ParameterDefinition(self._vhost.name, component, name))
         self._apply([gone])
+        self._vhost.events.tell("policy.cleared", name=name, vhost=self._vhost.name)
 
     def add(self, new: Policy, *, operator: bool = False) -> None:
         """Unchecked, for what is declared from now on, and not for the catalog to know."""

@@ -59,16 +59,22 @@ class Presence:
         self.connections: dict[Connected, None] = {}
         self.sessions: dict[Remembered, None] = {}
         self.opened = self.closed = 0
+        # Told of clients: who, and whether they have come or gone.
+        self.on_change: list[Callable[[Connected, bool], None]] = []
 
     def arrive(self, connected: Connected) -> None:
         self.connections[connected] = None
         self.opened += 1
+        for tell in self.on_change:
+            tell(connected, True)
 
     def leave(self, connected: Connected) -> None:
         """Nothing happens for one that has left, or never came."""
         if connected in self.connections:
             del self.connections[connected]
             self.closed += 1
+            for tell in self.on_change:
+                tell(connected, False)
 
     def remember(self, session: Remembered) -> None:
         self.sessions[session] = None

@@ -527,6 +527,7 @@ class Queue:
         if self.vhost.tracer is not None:
             self.vhost.tracer.watch(consumer)
         self.consumers.add(consumer)
+        self.vhost.events.consumer("created", consumer)
         if consumer.limit is not None:
             consumer.limit.consumers[consumer] = None
         self.used()
@@ -539,6 +540,7 @@ class Queue:
         if not self.alive:
             return
         self.consumers.remove(consumer)
+        self.vhost.events.consumer("deleted", consumer)
         if self.auto_delete and not len(self.consumers):
             self.vhost.remove_queue(self)
         else:

@@ -23,7 +23,7 @@ from menura.core.run import Run
 from menura.core.settings import PLAIN, QueueSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from menura.core.agenda import Entry
     from menura.core.ports import Journal
@@ -198,29 +198,36 @@ class Rules:
 
     def _dispose(self, position: int, run: Run, reason: str) -> None:
         """Messages that waited until now leave the queue."""
-        try:
-            gone = bury(self.queue, run, reason) or not self.settings.dead_letters_certain
-        except Exception:
-            self.queue.drop(position, run)
-            raise
-        if gone:
-            self.queue.drop(position, run)
-        else:
-            self.queue.hold(run)
-            self._park(position, run, _BURIAL_AGAIN_MS, reason)
+        for at, piece in self._apart(position, run):
+            if self._buried(self.queue.drop, at, piece, reason):
+                continue
+            self.queue.hold(piece)
+            self._park(at, piece, _BURIAL_AGAIN_MS, reason)
 
     def _bury(self, position: int, run: Run, reason: str) -> None:
         """Messages that were handed out leave the queue, together with their burial."""
         with self.queue.vhost.together():
-            try:
-                gone = bury(self.queue, run, reason) or not self.settings.dead_letters_certain
-            except Exception:
-                self.queue.settle(position, run)
-                raise
+            for at, piece in self._apart(position, run):
+                if not self._buried(self.queue.settle, at, piece, reason):
+                    self._park(at, piece, _BURIAL_AGAIN_MS, reason)
+
+    def _apart(self, position: int, run: Run) -> Iterator[tuple[int, Run]]:
+        """Each by itself, where some may have to be buried again and others not."""
+        if not self.settings.dead_letters_certain:
+            yield position, run
+            return
+        for at in range(len(run)):
+            yield position + at, run.piece(at, at + 1)
+
+    def _buried(self, forget: Callable[[int, Run], None], position: int, run: Run, reason: str) -> bool:
+        """Whether messages have left the queue: not, where their letters must find a place and have not."""
+        gone = True
+        try:
+            gone = bury(self.queue, run, reason) or not self.settings.dead_letters_certain
+        finally:
             if gone:
-                self.queue.settle(position, run)
-            else:
-                self._park(position, run, _BURIAL_AGAIN_MS, reason)
+                forget(position, run)
+        return gone
 
     def leave(self, position: int, run: Run) -> None:
         """Messages that were due, and are off the line."""

@@ -24,6 +24,7 @@ from menura.core.dead_letters import Letters
 from menura.core.definitions import ParameterDefinition, VHostDefinition
 from menura.core.delays import DELAY_PREFIX, Delays
 from menura.core.errors import AccessRefused, Locked, NotFound, PreconditionFailed
+from menura.core.events import Events
 from menura.core.exchange import KEY, Binding, Exchange, binding_identity
 from menura.core.exchanges import KINDS, quoted
 from menura.core.exchanges.direct import DefaultExchange
@@ -80,6 +81,7 @@ class VHost:
         self.attached: dict[str, Any] = {}
         self._retained: Retained | None = None
         self.letters = Letters(self)
+        self.events = Events()
         # Sessions tell it what they publish.
         self.tracer: Tracer | None = None
         # See `take_refused`, which whoever publishes has to call if this is not 0.
@@ -156,6 +158,7 @@ class VHost:
         )
         self.add_exchange(exchange)
         self._put(exchange_definition(self.name, exchange))
+        self.events.exchange("created", self.name, exchange)
         exchange.begin(self)
         return exchange
 
@@ -190,6 +193,7 @@ class VHost:
             self.gone += of_exchange(gone)
             self.version += 1
             self._delete(exchange_definition(self.name, gone))
+            self.events.exchange("deleted", self.name, gone)
             for binding in (*gone.bindings, *gone.incoming):
                 if self._unlink(binding):
                     waiting.append(binding.source)
@@ -239,6 +243,7 @@ class VHost:
         id = self.keeper.catalog.new_queue_id() if durable and self.keeper is not None else 0
         queue = self.add_queue(name, id, durable, auto_delete, owner if exclusive else None, arguments)
         self._put(queue.definition)
+        self.events.queue("created", queue)
         return queue
 
     def add_queue(
@@ -295,9 +300,11 @@ class VHost:
         for consumer in list(queue.consumers.all):
             if consumer.limit is not None:
                 consumer.limit.consumers.pop(consumer, None)
+            self.events.consumer("deleted", consumer)
             consumer.subscriber.cancelled(consumer)
         if queue.owner is not None:
             queue.owner.disown(queue)
+        self.events.queue("deleted", queue)
         return count
 
     def together(self) -> AbstractContextManager[None]:
@@ -341,6 +348,7 @@ class VHost:
         binding = Binding(exchange, destination, key, arguments)
         self.add_binding(binding)
         self._put(binding_definition(self.name, binding))
+        self.events.binding("created", self.name, binding)
         self._hand_on(exchange, destination)
 
     def add_binding(self, binding: Binding) -> None:
@@ -379,6 +387,7 @@ class VHost:
         source.remove(binding)
         self.version += 1
         self._delete(binding_definition(self.name, binding))
+        self.events.binding("deleted", self.name, binding)
         return source.auto_delete and not source.bindings
 
     # -- what is kept ----------------------------------------------------------------------------------------

@@ -1,9 +1,9 @@
 """Listening sockets, named by URL: scheme://host:port, with TLS settings in the query.
 
-`amqps://0.0.0.0:5671?cert=server.pem&key=server.key&ca=clients.pem&verify=required` asks clients for a
-certificate; without
-`ca` none is asked for, with it `verify` may be `optional` (default) or `required`. Port 0 takes a free one. The path is
-that of a WebSocket, and `origin` names the pages that may open it (see `net.upgrade`); other schemes ignore both.
+`amqps://0.0.0.0:5671?cert=server.pem&key=server.key&ca=clients.pem&verify=required` asks clients for a certificate;
+without `ca` none is asked for, with it `verify` may be `optional` (default) or `required`. Port 0 takes a free one. The
+path is that of a WebSocket, and `origin` names the pages that may open it (see `net.upgrade`); other schemes ignore
+both.
 """
 
 from __future__ import annotations

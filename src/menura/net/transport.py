@@ -160,9 +160,15 @@ class Connection(asyncio.Protocol):
             self.session.lost()
 
     def look(self, now: float) -> None:
-        """Let the session look at the clock; cut off a peer that does not take its last words, or does not hang up."""
+        """Let the session look at the clock; cut off a peer that does not take its last words, or does not hang up.
+
+        Never raises: the others want to look at it too.
+        """
         if self._abort_at is None:
-            self.session.tick(now)
+            try:
+                self.session.tick(now)
+            except Exception:
+                self._drop()
         elif now >= self._abort_at:
             self.transport.abort()
         else:
@@ -173,19 +179,28 @@ class Connection(asyncio.Protocol):
         try:
             self._write()
         except Exception:
-            _log.exception("connection dropped: defect in the broker")
-            self.transport.abort()
+            self._drop()
+
+    def _drop(self) -> None:
+        _log.exception("connection dropped: defect in the broker")
+        self.transport.abort()
 
     def _hang_up(self) -> None:
         self._abort_at = self._tick.loop.time() + LINGER_SECONDS
         self.session.lost()
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-            if not self._reading:
-                self.transport.resume_reading()
-            self._linger()
-        else:  # TLS has no end of one side
+        if self.transport.is_closing():  # the peer went while its last words were written
+            return
+        if not self.transport.can_write_eof():  # TLS has no end of one side
             self.transport.close()
+            return
+        try:
+            self.transport.write_eof()
+        except OSError:  # it has reset the connection
+            self.transport.abort()
+            return
+        if not self._reading:
+            self.transport.resume_reading()
+        self._linger()
 
     def _linger(self) -> None:
         if not self.transport.is_closing() and not self.transport.get_write_buffer_size():

@@ -21,7 +21,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from websockets.exceptions import NegotiationError
-from websockets.http11 import Request, Response
+from websockets.http11 import Request
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
@@ -88,30 +88,34 @@ class Upgrade:
         if events:
             request = events[0]
             assert isinstance(request, Request)
-            response = self._respond(protocol, request)
+            if (refusal := self._refusal(request)) is not None:
+                self._refuse(*refusal)
+                return
+            response = protocol.accept(request)
+            if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+                response.headers["Sec-WebSocket-Version"] = "13"
             protocol.send_response(response)
             if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
                 self._hand_over(b"".join(protocol.data_to_send()), rest)
                 return
         self._answer = b"".join(protocol.data_to_send())
         if self._answer:
-            self._end(f"{self._answer.split(None, 2)[1].decode()} {protocol.handshake_exc or 'Not Found'}")
+            self._end(f"{self._answer.split(None, 2)[1].decode()} {protocol.handshake_exc}")
         else:
             self._refuse(HTTPStatus.BAD_REQUEST, "not a valid HTTP request")
 
-    def _respond(self, protocol: ServerProtocol, request: Request) -> Response:
-        place = self._place
+    def _refusal(self, request: Request) -> tuple[HTTPStatus, str] | None:
+        """What is wrong with a request that the library knows nothing of."""
+        place, headers = self._place, request.headers
         if request.path.partition("?")[0].rstrip("/") != place.path:
-            return protocol.reject(HTTPStatus.NOT_FOUND, f"The WebSocket is at {place.path or '/'}.\n")
-        origin = request.headers.get("Origin")
-        if origin is not None and not is_welcome(origin, request.headers.get("Host", ""), place.origins):
-            return protocol.reject(
-                HTTPStatus.FORBIDDEN, f"Pages of {origin} may not connect: add ?origin={origin} to the listener.\n"
-            )
-        response = protocol.accept(request)
-        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
-            response.headers["Sec-WebSocket-Version"] = "13"
-        return response
+            return HTTPStatus.NOT_FOUND, f"the WebSocket is at {place.path or '/'}"
+        hosts, origins = headers.get_all("Host"), headers.get_all("Origin")
+        if len(hosts) > 1 or len(origins) > 1:
+            return HTTPStatus.BAD_REQUEST, "Host or Origin more than once"
+        for origin in origins:
+            if not is_welcome(origin, hosts[0] if hosts else "", place.origins):
+                return HTTPStatus.FORBIDDEN, f"pages of {origin} may not connect: add ?origin={origin} to the listener"
+        return None
 
     def _protocol(self) -> ServerProtocol:
         rules = self._place.rules
@@ -182,4 +186,5 @@ def is_welcome(origin: str, host: str, allowed: Sequence[str]) -> bool:
 def _complain(connection: Connection, why: str) -> None:
     peername = connection.transport.get_extra_info("peername")
     address = f"{peername[0]}:{peername[1]}" if peername else ""
-    _log.warning("%s: closed: WebSocket: %s", address, why)
+    # What is wrong may be quoted: a line stays a line, and a terminal what it was.
+    _log.warning("%s: closed: WebSocket: %s", address, why.encode("ascii", "backslashreplace").decode())

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 METHODS = {**topology.METHODS, **consuming.METHODS, **publishing.METHODS, **transactions.METHODS}
 _PUBLISH: Ids = (60, 40)
 _ACK: Ids = (60, 80)
+_REJECT: Ids = (60, 90)
 
 
 class Channel:
@@ -85,7 +86,12 @@ class Channel:
         handler = METHODS.get(name)
         if handler is None:
             raise _unexpected(name, method.ids)
-        handler(self, method)
+        events = self.session.node.events
+        if events.wanted:
+            with events.by(self.session.user):
+                handler(self, method)
+        else:
+            handler(self, method)
 
     def send(self, name: str, **arguments: Any) -> None:
         self.session.send(wire.frame(self.number, name, **arguments))
@@ -155,6 +161,19 @@ class Channel:
             raise self.unknown_tag(unknown, _ACK) from None
         self.accept(spans)
 
+    def refuse(self, first: int, last: int) -> None:
+        """Reject the tags first..last for good, one by one as far as errors go."""
+        try:
+            spans = self.ledger.take(first, last)
+        except UnknownTag as unknown:
+            if unknown.tag > first:
+                self.refuse(first, unknown.tag - 1)
+            raise self.unknown_tag(unknown, _REJECT) from None
+        try:
+            self.release(spans, requeue=False)
+        except REASONS as reason:
+            raise translate(reason, _REJECT, self) from reason
+
     def unknown_tag(self, unknown: UnknownTag, method: Ids) -> AmqpError:
         error = AmqpError("PRECONDITION_FAILED", str(unknown), method)
         error.channel = self
@@ -208,7 +227,7 @@ class Channel:
 
     def note_published(self, count: int, kept: bool) -> None:
         """`count` messages were published; `kept`: they may be confirmed once they are on the disk."""
-        if not count:
+        if not count or not self.confirms:
             return
         self.published += count
         self.accepted = self.published

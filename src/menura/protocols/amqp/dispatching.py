@@ -84,6 +84,7 @@ def _open_channel(session: Session, number: int) -> None:
     session.channels[number] = Channel(session, number)
     if session.here is not None:
         session.here.channel_count += 1
+    session.node.events.channel("created", session.here, number)
     session.send(wire.frame(number, "channel.open-ok", reserved_1=b""))
 
 

@@ -33,7 +33,23 @@ PUBLISH = (60, 40)
 HEADERS, REPLY, EXPIRATION, USER_ID = 0x2000, 0x0200, 0x0100, 0x0010
 SPECIAL = HEADERS | EXPIRATION | USER_ID | 0x0003
 _REPLY_TO = REPLY_TO.encode()
+_KNOWN_BYTES_MAX = 512
+_TTL_DIGITS = 10  # what has fewer is not too large a number of milliseconds
 _REPLY_FIELD = bytes((len(_REPLY_TO),)) + _REPLY_TO
+
+
+class Timed:
+    """How messages are treated that leave their queues after `ttl_ms`; there is one such object for each such way."""
+
+    __slots__ = ("persistent", "ttl_ms")
+
+    def __init__(self, persistent: bool, ttl_ms: int) -> None:
+        self.persistent = persistent
+        self.ttl_ms = ttl_ms
+
+
+Treatment = bool | Timed
+"""What messages have in common that make one run: whether they are persistent, and their own time to live."""
 
 
 class Target:
@@ -180,12 +196,66 @@ def publish(channel: Channel, target: Target, run: Run) -> None:
     if unwanted and target.mandatory:
         send_returns(channel, run.route, unwanted)
     kept = keeper is not None and keeper.appended != before
-    refused = vhost.take_refused() if vhost.refused else 0
-    if channel.confirms:
+    if vhost.refused:
+        refused = vhost.take_refused()
         channel.note_published(len(run.contents) - refused, kept)
-    if refused:
         channel.note_refused(refused)
+    elif channel.confirms:
+        channel.note_published(len(run.contents), kept)
     session.throttle.published(kept)
+
+
+def treatment(block: bytes) -> Treatment | None:
+    """How messages are treated whose properties have been found to need a closer look.
+
+    None if each has to be looked at by itself, as `publish_special` does, or is wrong.
+    """
+    return _treatment(block) if len(block) <= _KNOWN_BYTES_MAX else _treatment.__wrapped__(block)
+
+
+@lru_cache(maxsize=1024)
+def _treatment(block: bytes) -> Treatment | None:
+    try:
+        flags = block[0] << 8 | block[1]
+        if flags & (USER_ID | 0x0003) or (flags & REPLY and _REPLY_TO in block):
+            return None
+        at = 2
+        for flag in (0x8000, 0x4000):
+            if flags & flag:
+                at += 1 + block[at]
+        if flags & HEADERS:
+            start, at = at, at + 4 + int.from_bytes(block[at : at + 4], "big")
+            headers = _headers(block[start:at])
+            if "CC" in headers or "BCC" in headers:
+                return None
+        mode = 1
+        if flags & 0x1000:
+            mode = block[at]
+            at += 1
+        at += flags >> 11 & 1
+        ttl = b""
+        for flag in (0x0400, REPLY, EXPIRATION, 0x0080):
+            if flags & flag:
+                start, at = at + 1, at + 1 + block[at]
+                if flag == EXPIRATION:
+                    ttl = block[start:at]
+        if flags & 0x0040:
+            at += 8
+        for flag in (0x20, 0x08, 0x04):
+            if flags & flag:
+                at += 1 + block[at]
+    except (IndexError, fields.FieldError):
+        return None
+    if at != len(block) or not 1 <= mode <= 2:
+        return None
+    if not flags & EXPIRATION:
+        return mode == 2
+    return _timed(mode == 2, int(ttl)) if ttl.isdigit() and len(ttl) < _TTL_DIGITS else None
+
+
+@lru_cache(maxsize=1024)
+def _timed(persistent: bool, ttl_ms: int) -> Timed:
+    return Timed(persistent, ttl_ms)
 
 
 def publish_special(channel: Channel, target: Target, content: bytes) -> None:

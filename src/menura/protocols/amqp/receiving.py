@@ -7,7 +7,7 @@ Publishers repeat themselves, and this file lives on it:
   in the body: such messages stand in the buffer at equal distances, and one comparison of the constant part tells
   that the next has come;
 - header and body frames are kept as the slice of the buffer they are (see `core.content`);
-- basic.ack frames of single tags in a row become ranges.
+- basic.ack frames of single tags in a row become ranges, and basic.reject frames that want nothing back.
 
 What does not fit falls through to the slow path, `session.method` and `publishing.Content`, which accepts whatever the
 specification allows. A message that has not wholly arrived is left in the buffer while it must fit one body frame;
@@ -23,18 +23,21 @@ from menura.core.run import Run
 from menura.protocols.amqp.dispatching import take_content, take_method
 from menura.protocols.amqp.errors import unknown
 from menura.protocols.amqp.limits import FRAME_BYTES_TOLERANCE
-from menura.protocols.amqp.publishing import learn
+from menura.protocols.amqp.publishing import Timed, learn, treatment
 from menura.protocols.amqp.spec import FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_METHOD, FRAME_OVERHEAD_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from menura.protocols.amqp.channel import Channel
-    from menura.protocols.amqp.publishing import Target
+    from menura.protocols.amqp.publishing import Target, Treatment
     from menura.protocols.amqp.session import Session
 
 _lead = struct.Struct(">BHI").unpack_from
 _header_lead = struct.Struct(">BHIHHQ").unpack_from
 _ack_tags = struct.Struct(">11xQ2x").iter_unpack
 _ACK = b"\x00\x00\x00\x0d\x00\x3c\x00\x50"
+_REJECT = b"\x00\x00\x00\x0d\x00\x3c\x00\x5a"
 _ACK_BYTES = 21
 _SINGLE_END = b"\x00\xce"
 _PUBLISH = b"\x00\x3c\x00\x28"
@@ -77,7 +80,12 @@ def receive_frames(session: Session, data: bytes) -> int:
             if data.startswith(_ACK, position + 3) and data[stop - 2] == 0:
                 channel = session.channels.get(number)
                 if channel is not None and not channel.closing and channel.content is None:
-                    position = _acks(session, channel, data, position, end)
+                    position = _settlements(session, channel.settle, data, position, end)
+                    continue
+            elif data.startswith(_REJECT, position + 3) and data[stop - 2] == 0:
+                channel = session.channels.get(number)
+                if channel is not None and not channel.closing and channel.content is None:
+                    position = _settlements(session, channel.refuse, data, position, end)
                     continue
             if data.startswith(_PUBLISH, position + 7):
                 session.position = position
@@ -117,7 +125,7 @@ def _publishes(session: Session, target: Target, data: bytes, position: int, sto
     startswith = data.startswith
     contents: list[bytes] = []
     size_bytes = longest_bytes = 0
-    persistent = False
+    common: Treatment = False
     while True:
         header = position + method_bytes
         if end - header < _READ_AHEAD:
@@ -154,23 +162,23 @@ def _publishes(session: Session, target: Target, data: bytes, position: int, sto
         if data[body - 1] != FRAME_END or data[stop - 1] != FRAME_END:
             position = _expect_content(channel, target, header)
             break
-        traits = target.traits(data[header + 19 : body - 1])
-        if traits is None:
+        traits: Treatment | None = target.traits(data[header + 19 : body - 1])
+        if traits is None and (traits := treatment(data[header + 19 : body - 1])) is None:
             # Something in the properties asks for more than queueing.
             session.position = position
-            _publish(channel, target, contents, size_bytes, longest_bytes, persistent)
+            _publish(channel, target, contents, size_bytes, longest_bytes, common)
             contents = []
             size_bytes = longest_bytes = 0
             session.position = position = stop
             channel.publish_special(target, _normal(data[header:stop], body - header))
         else:
-            if traits is not persistent:
+            if traits is not common:
                 if contents:
                     session.position = position
-                    _publish(channel, target, contents, size_bytes, longest_bytes, persistent)
+                    _publish(channel, target, contents, size_bytes, longest_bytes, common)
                     contents = []
                     size_bytes = longest_bytes = 0
-                persistent = traits
+                common = traits
             # The messages that repeat this one but for the body.
             length = stop - position
             content_bytes = length - method_bytes
@@ -201,7 +209,7 @@ def _publishes(session: Session, target: Target, data: bytes, position: int, sto
             break
     session.position = position
     if contents:
-        _publish(channel, target, contents, size_bytes, longest_bytes, persistent)
+        _publish(channel, target, contents, size_bytes, longest_bytes, common)
     return position
 
 
@@ -219,10 +227,15 @@ def _publish(
     contents: list[bytes],
     size_bytes: int,
     longest_bytes: int,
-    persistent: bool,
+    common: Treatment,
 ) -> None:
     if contents:
-        channel.publish(target, Run(target.route, contents, size_bytes, longest_bytes, persistent))
+        if isinstance(common, Timed):
+            deadline_ms = channel.session.node.agenda.wall_ms + common.ttl_ms
+            run = Run(target.route, contents, size_bytes, longest_bytes, common.persistent, None, deadline_ms)
+        else:
+            run = Run(target.route, contents, size_bytes, longest_bytes, common)
+        channel.publish(target, run)
 
 
 def _expect_content(channel: Channel, target: Target, header: int) -> int:
@@ -240,8 +253,8 @@ def _normal(frames: bytes, body: int) -> bytes:
     return b"".join(parts)
 
 
-def _acks(session: Session, channel: Channel, data: bytes, position: int, end: int) -> int:
-    """Read single acknowledgements in a row, the first of which begins at `position`; where they end."""
+def _settlements(session: Session, settle: Callable[[int, int], None], data: bytes, position: int, end: int) -> int:
+    """Read single acknowledgements, or rejections, in a row, the first of which begins at `position`; where they end."""
     following = _SINGLE_END + data[position : position + 11]
     startswith = data.startswith
     stop = position + _ACK_BYTES
@@ -255,10 +268,10 @@ def _acks(session: Session, channel: Channel, data: bytes, position: int, end: i
     first = tags[0]
     last_tag = tags[-1]
     if last_tag - first == len(tags) - 1 and tags == list(range(first, last_tag + 1)):
-        channel.settle(first, last_tag)
+        settle(first, last_tag)
     else:
         for low, high in _ranges(tags):
-            channel.settle(low, high)
+            settle(low, high)
     return stop
 
 

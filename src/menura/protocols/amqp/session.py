@@ -168,6 +168,7 @@ class Session:
         self.mute(channel)
         if self.channels.pop(channel.number, None) is not None and self.here is not None:
             self.here.channel_count -= 1
+            self.node.events.channel("closed", self.here, channel.number)
         self.confirming.pop(channel, None)
         self.publishes.clear()
 
@@ -368,6 +369,7 @@ class Session:
         """Close all channels and delete what belongs to this connection alone."""
         for channel in list(self.channels.values()):
             channel.shut()
+            self.node.events.channel("closed", self.here, channel.number)
         self.channels.clear()
         self.confirming.clear()
         self.publishes.clear()

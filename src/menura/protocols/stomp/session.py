@@ -254,9 +254,9 @@ class Session:
 
     # -- endings ---------------------------------------------------------------------------------------------
 
-    def fail(self, error: StompError) -> None:
+    def fail(self, error: StompError, level: str = "error") -> None:
         """Tell the peer what went wrong, and close the connection."""
-        self.log("error", f"closed: {error}")
+        self.log(level, f"closed: {error}")
         headers = [
             ("message", error.message),
             ("content-type", "text/plain"),
@@ -303,7 +303,7 @@ class Session:
     def send_away(self, reason: str) -> None:
         """The client has to go."""
         if not self.closing:
-            self.fail(StompError("connection_forced", reason))
+            self.fail(StompError("connection_forced", reason), "info")
 
     def lost(self) -> None:
         """The socket is gone."""

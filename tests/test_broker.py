@@ -65,6 +65,15 @@ async def test_a_thread_of_its_own_beside_a_running_loop() -> None:
         use(broker.amqp_port)
 
 
+async def test_whoever_asks_the_work_is_done_in_the_thread_of_the_loop() -> None:
+    async with Broker() as broker:
+        assert await asyncio.to_thread(broker._call, threading.current_thread) is threading.current_thread()
+        assert broker._call(threading.current_thread) is threading.current_thread()
+    with Broker() as broker:
+        assert broker._call(threading.current_thread) is broker._thread
+    assert broker._call(threading.current_thread) is threading.current_thread(), "once it is stopped"
+
+
 def test_it_is_ready_soon() -> None:
     seconds = []
     for _ in range(5):

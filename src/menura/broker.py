@@ -25,7 +25,7 @@ from menura.administration import Administration
 from menura.config import IN_MEMORY, Config
 from menura.core.node import DEFAULT_VHOST, Node
 from menura.core.peers import Peer, Surroundings
-from menura.net.listener import Address, Listener, ListenError, listen, peer_subject
+from menura.net.listener import Address, Listener, ListenError, is_loopback, listen, peer_address, peer_subject
 from menura.net.port import Session
 from menura.net.transport import Connection, Tick
 from menura.storage import Recovered, Storage
@@ -65,7 +65,8 @@ class Broker(Administration):
         """Told (octets done, octets in all) while a start reads the journal, in another thread."""
         if self.config.data == IN_MEMORY:
             self._welcome_guest()
-        self._thread: threading.Thread | None = None
+        self._thread: threading.Thread | None = None  # that of `with`
+        self._home: threading.Thread | None = None  # that of the loop, while it runs
 
     # -- what clients need to know ---------------------------------------------------------------------------
 
@@ -92,7 +93,7 @@ class Broker(Administration):
 
     def _call(self, work: Callable[[], Result]) -> Result:
         """Run `work` in the loop's thread: at once if we are in it, otherwise by handing it over."""
-        if self._thread is None or self._thread is threading.current_thread():
+        if self._home in (None, threading.current_thread()):
             return work()
         future: Future[Result] = Future()
 
@@ -108,7 +109,7 @@ class Broker(Administration):
         return future.result()
 
     def _wait_for_disk(self) -> None:
-        if self._thread is None or self._thread is threading.current_thread():
+        if self._home in (None, threading.current_thread()):
             return
         while self.failure is None and (keeper := self.node.keeper) is not None and keeper.behind:
             time.sleep(BEHIND_LOOK_SECONDS)
@@ -118,6 +119,7 @@ class Broker(Administration):
     async def start(self) -> Self:
         """Read the data directory, then open the listeners. Raises StoreError and ListenError."""
         self._loop = asyncio.get_running_loop()
+        self._home = threading.current_thread()
         self.failure = None
         self._tick = Tick(self._loop, self._end_of_tick, self._clock)
         self._timer: asyncio.TimerHandle | None = None
@@ -127,12 +129,13 @@ class Broker(Administration):
                 await self._open_storage()
             except BaseException:
                 self._tick.stop()
+                self._home = None
                 raise
         # Not before: nothing falls due while there is only half of what there was.
         self.node.agenda.on_sooner = self._call_at
-        self._clock(self._loop.time())
-        voices.take_up(self.node)
         try:
+            self._clock(self._loop.time())
+            voices.take_up(self.node)
             for url in self.config.listen:
                 address = Address.parse(url, voices.STANDARD_PORTS)
                 voice = voices.VOICES[address.scheme]
@@ -205,6 +208,7 @@ class Broker(Administration):
         if self.storage is not None:
             self.storage.close()
             self.storage = None
+        self._home = None
 
     async def __aenter__(self) -> Self:
         return await self.start()
@@ -277,11 +281,10 @@ class Broker(Administration):
 
     def _session(self, voice: Voice, connection: Connection) -> Session:
         transport = connection.transport
-        peername = transport.get_extra_info("peername")
-        host, port = (peername[0], peername[1]) if peername else ("", 0)
+        host, port = peer_address(transport)
         peer = Peer(
             address=f"{host}:{port}",
-            loopback=host.startswith("127.") or host in ("::1", "::ffff:127.0.0.1"),
+            loopback=is_loopback(host),
             tls=transport.get_extra_info("sslcontext") is not None,
             subject=peer_subject(transport.get_extra_info("peercert")),
         )

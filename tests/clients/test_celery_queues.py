@@ -88,10 +88,6 @@ def test_a_retry_with_a_countdown_is_delayed_in_the_broker(quorum: Application) 
     assert quorum.tasks.fails_first.delay(2, 1).get(timeout=SECONDS) == 2
 
 
-def test_a_late_acked_task_in_a_quorum_queue_survives_the_death_of_its_process(quorum: Application) -> None:
-    assert quorum.tasks.dies_first.delay().get(timeout=SECONDS) == "alive"
-
-
 def test_the_global_prefetch_of_an_undetected_quorum_queue_is_kept(
     run_application: Callable[..., Application], pipe: Pipe, wait_until: Wait
 ) -> None:

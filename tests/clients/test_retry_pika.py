@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 import pika
@@ -127,6 +128,31 @@ def test_a_poisonous_message_leaves_a_quorum_queue_at_its_delivery_limit(
     assert counts == [0, 1, 2, 3]
     _, properties, body = next(deliveries(channel, poison))
     assert (body, deaths(properties)) == (b"task", [(work, "delivery_limit", 1)])
+
+
+def test_a_queue_with_delays_of_its_own_needs_no_waiting_queue(
+    channel: BlockingChannel, declare: Callable[..., str], name: str
+) -> None:
+    """The delay grows with each return, up to the longest; after the limit the message is dead."""
+    work = declare(
+        name, dead_to=f"{name}-dead", queue_type="quorum", delivery_limit=3,
+        delayed_retry_type="all", delayed_retry_min=100, delayed_retry_max=250,
+    )  # fmt: skip
+    dead = declare(f"{name}-dead", queue_type="quorum")
+    channel.basic_publish("", work, b"task", PERSISTENT)
+    returned: list[float] = []
+    for tag, properties, _ in deliveries(channel, work):
+        assert (properties.headers or {}).get("x-delivery-count", 0) == len(returned)
+        if returned:
+            delay = (0.1, 0.2, 0.25)[len(returned) - 1]
+            assert time.monotonic() - returned[-1] >= delay - 0.001  # the broker counts in milliseconds
+        returned.append(time.monotonic())
+        channel.basic_nack(tag, requeue=True)
+        if len(returned) == 4:
+            break
+    channel.cancel()
+    _, properties, _ = next(deliveries(channel, dead))
+    assert deaths(properties) == [(work, "delivery_limit", 1)]
 
 
 def test_a_consumer_that_dies_counts_as_a_delivery(

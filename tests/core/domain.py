@@ -7,6 +7,7 @@ every machine.
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Iterable
 from types import FrameType
@@ -17,6 +18,7 @@ import pytest
 from menura.core.consumer import Consumer
 from menura.core.content import body_of, pack
 from menura.core.memory import MemoryAccount
+from menura.core.presence import Connected
 from menura.core.queue import Queue
 from menura.core.routing import Route
 from menura.core.run import Run
@@ -87,6 +89,8 @@ class Delivery(NamedTuple):
 class Receiver:
     """A subscriber that keeps what it is given, and an owner that keeps what it is told."""
 
+    who: tuple[Connected | None, int] = (None, 0)
+
     def __init__(self) -> None:
         self.writable = True
         self.deliveries: list[Delivery] = []
@@ -125,11 +129,15 @@ def operations(work: Callable[[], object]) -> int:
         return step
 
     before = sys.gettrace()
+    collecting = gc.isenabled()
+    gc.disable()  # somebody may have asked to be called at each collection, in Python
     sys.settrace(step)
     try:
         work()
     finally:
         sys.settrace(before)
+        if collecting:
+            gc.enable()
     return count
 
 

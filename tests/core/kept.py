@@ -25,6 +25,7 @@ from menura.core.definitions import (
     UserDefinition,
     VHostDefinition,
 )
+from menura.core.event_exchange import NAME as EVENT_EXCHANGE
 from menura.core.node import Node
 from menura.core.patterns import Pattern
 from menura.core.ports import Journal, Published, Settled
@@ -203,7 +204,7 @@ def parameters_of(node: Node) -> Iterator[ParameterDefinition]:
 
 def durable_part(node: Node) -> Definitions:
     """What of a node is to outlive it, by looking at all it has."""
-    predeclared = {"", *(name for name, _, _ in PREDECLARED)}
+    predeclared = {"", EVENT_EXCHANGE, *(name for name, _, _ in PREDECLARED)}
     vhosts = node.vhosts.values()
     return Definitions(
         tuple(vhost.definition for vhost in vhosts),

@@ -165,3 +165,50 @@ def test_a_cycle_of_full_queues_ends() -> None:
     assert [queue.ready_count for queue in vhost.queues.values()] == [1] * 12
     assert bodies(vhost.queues["0"]) == ["message 29"]
     assert bodies(vhost.queues["11"]) == ["message 18"]
+
+
+class Deleting:
+    """A subscriber with whose first delivery another queue is deleted."""
+
+    writable = True
+
+    def __init__(self, doomed: Queue) -> None:
+        self._doomed = doomed
+
+    def deliver(self, consumer: Consumer, position: int, run: Run, redelivered: bool) -> None:
+        consumer.queue.settle(position, run)
+        self._doomed.vhost.remove_queue(self._doomed)
+
+    def cancelled(self, consumer: Consumer) -> None: ...
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_a_queue_that_is_deleted_while_its_messages_expire_leaves_nothing_behind(durable: bool) -> None:
+    kept = live()
+    pass_time(kept.node, 1)
+    queue = declare(kept.vhost, "q", durable=durable, message_ttl=100, **TO_DEAD)
+    dead = declare(kept.vhost, "dead", durable=durable)
+    dead.subscribe(Consumer("c", dead, Deleting(queue)))
+    for body in "123":
+        publish(kept.vhost, "q", body, delivery_mode=2)
+        pass_time(kept.node, 0.02)
+    assert queue.take(1) is not None
+    pass_time(kept.node, 1)
+    assert not queue.alive
+    assert (queue.ready_count, dead.ready_count, dead.unsettled_count) == (0, 0, 0)
+    assert not [entry for _, _, entry in kept.node.agenda._entries if entry.work is not None]
+    kept.flush()
+    assert kept.journal.queues() in ([], [dead.id])
+
+
+def test_letters_that_the_exchange_cannot_route_go_to_its_alternate() -> None:
+    vhost = a_node().vhosts["/"]
+    vhost.declare_exchange("x", "direct", arguments={"alternate-exchange": fields.encode_value("amq.fanout")})
+    queue = declare(vhost, "q", dead_letter_exchange="x")
+    dead = declare(vhost, "dead")
+    vhost.bind("amq.fanout", dead, "", {})
+    publish(vhost, "q", "1")
+    taken = queue.take(1)
+    assert taken is not None
+    queue.reject(*taken[:2])
+    assert deaths_in(dead) == [("q", "rejected", 1)]

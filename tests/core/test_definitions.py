@@ -309,7 +309,7 @@ def test_what_is_transient_does_not_come_back(kept: Kept) -> None:
     kept.vhost.declare_queue("u")
     again = kept.next_life().vhost
     assert set(again.queues) == {"q"}
-    assert set(again.exchanges) == {*VHost("/", kept.node.memory).exchanges, "x"}
+    assert set(again.exchanges) == {*live().vhost.exchanges, "x"}
     assert again.bindings == {}
 
 

@@ -231,6 +231,29 @@ def test_the_count_of_returns_begins_again(vhost: VHost, r: Queue) -> None:
     assert nothing_is_left(vhost)
 
 
+@pytest.mark.parametrize("persistent", [False, True])
+def test_delayed_messages_are_seen_in_the_order_of_their_time_and_can_be_called_off(persistent: bool) -> None:
+    kept = live()
+    vhost = kept.vhost
+    q, r = vhost.declare_queue("q", durable=True), vhost.declare_queue("r", durable=True)
+    vhost.declare_exchange("later", "x-delayed-message", durable=True, arguments=arguments(x_delayed_type="fanout"))
+    vhost.bind("later", q, "", {})
+    for number, delay in enumerate([3000, 1000, 2000, 4000]):
+        put(vhost, "k", number.to_bytes(8, "big"), "later", persistent=persistent, headers={"x-delay": delay})
+    pending = vhost.queues["amq.delayed.later"]
+    found = peek(pending)
+    assert [(number, seen.due_ms) for number, seen in zip(numbers(found), found.messages, strict=True)] == [
+        (1, 1000), (2, 2000), (0, 3000), (3, 4000),
+    ]  # fmt: skip
+    assert numbers(peek(pending, skip=1, count=1)) == [2]
+    assert done(delete(pending, Selection(positions=[2]))) == (1, 0, 0)
+    assert done(move(pending, ToQueue(vhost, r), Selection(positions=[3]))) == (1, 0, 0)
+    assert numbers(peek(pending)) == [1, 0]
+    vhost.agenda.tick(10)
+    assert (numbers(peek(q)), numbers(peek(r)), pending.ready_count) == ([1, 0], [3], 0)
+    assert nothing_is_left(vhost)
+
+
 # -- replay --------------------------------------------------------------------------------------------------
 
 

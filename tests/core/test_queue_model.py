@@ -216,7 +216,14 @@ class QueuesAsLists(RuleBasedStateMachine):
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
         """What was sent to the consumer stays its channel's to settle."""
-        consumer = self.consumers.pop(data.draw(st.integers(0, len(self.consumers) - 1)))
+        consumer = data.draw(st.sampled_from(self.consumers))
+        served = self.candidates(consumer.queue)
+        self.consumers.remove(consumer)
+        waiting = [each for each in self.consumers if each.queue is consumer.queue]
+        if consumer.queue.name == "single" and consumer in served and waiting:
+            heir = max(waiting, key=lambda each: each.priority)  # of equals the first
+            self.consumers.remove(heir)
+            self.consumers.insert(0, heir)
         consumer.queue.unsubscribe(consumer)
 
     @precondition(lambda self: self.consumers)

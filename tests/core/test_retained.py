@@ -114,3 +114,17 @@ def test_when_somebody_deletes_the_queue_it_begins_anew() -> None:
     assert found(vhost, "#") == {"b": 2}
     vhost.retained.drop("b")
     assert vhost.memory.used_bytes == 0
+
+
+def test_what_clients_send_to_the_queue_by_its_name_is_not_retained() -> None:
+    kept, route = live(), Route("", QUEUE)
+    keep(kept.vhost, "a", 1)
+    kept.vhost.publish(route, numbered(route, [8], persistent=True))
+    keep(kept.vhost, "a", 2)
+    assert found(kept.vhost, "#") == {"a": 2}
+    kept.vhost.publish(route, numbered(route, [9], persistent=True))
+    kept.flush()
+    kept = kept.next_life()
+    assert found(kept.vhost, "#") == {"a": 2}
+    kept.flush()
+    assert list(kept.messages(kept.vhost.queues[QUEUE]).values()) == [2]

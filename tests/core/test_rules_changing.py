@@ -135,6 +135,9 @@ def test_what_came_before_there_was_a_time_to_live_stays(paging: None) -> None:
     set_policy(kept.vhost, message_ttl=50)
     publish_kept(kept.vhost, "4")
     pass_time(kept.node, 0.1)
+    taken = queue.take(3)
+    assert taken is not None
+    queue.requeue(*taken[:2])
     assert bodies(queue) == ["1", "2", "3"]
 
 
@@ -213,6 +216,29 @@ def test_a_message_begins_to_age_when_its_delay_is_over() -> None:
     assert queue.ready_count == 1
     pass_time(node, 0.2)
     assert queue.ready_count == 0
+
+
+class Broken(Nobody):
+    def deliver(self, consumer: Consumer, position: int, run: Run, redelivered: bool) -> None:
+        raise RuntimeError("broken")
+
+
+def test_a_delayed_message_that_breaks_its_subscriber_is_held_no_longer() -> None:
+    node = a_node()
+    vhost = node.vhosts["/"]
+    vhost.declare_exchange("x", "x-delayed-message", arguments={"x-delayed-type": fields.encode_value("fanout")})
+    queue = declare(vhost, "q")
+    vhost.bind("x", queue, "", {})
+    queue.subscribe(Consumer("c", queue, Broken(), prefetch=1))
+    content = message("1", headers={"x-delay": 1000})
+    route = Route("x", "")
+    vhost.publish(route, Run(route, [content], len(content), len(content), False))
+    with pytest.raises(RuntimeError, match="broken"):
+        pass_time(node, 1.1)
+    assert vhost.queues["amq.delayed.x"].ready_count == 0
+    assert queue.unsettled_count == 1
+    held = vhost.memory.used_bytes
+    assert held <= len(content) + 41 + 600
 
 
 # -- journals with less or other things in them than they should have ---------------------------------------------

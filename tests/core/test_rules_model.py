@@ -11,7 +11,7 @@ All times are such that nothing is due within 50 ms before the machine's clock, 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, groupby
 from typing import Any
 
 import pytest
@@ -190,22 +190,22 @@ class QueuesWithRules(RuleBasedStateMachine):
     def watch(self) -> None:
         from menura.core import rules
 
-        bury, leave, take_back = rules.bury, Delays.leave, Rules._take_back
+        bury, send_on, take_back = rules.bury, Delays._send_on, Rules._take_back
 
         def seen_bury(queue: Queue, run: Run, reason: str) -> bool:
             self.died(self.models[queue.name], run, reason)
             return bury(queue, run, reason)
 
-        def seen_leave(delays: Delays, position: int, run: Run) -> None:
-            self.sent_on(position, run)
-            leave(delays, position, run)
+        def seen_send_on(delays: Delays, way: Any, due: list[tuple[int, Run]]) -> None:
+            self.sent_on(due)
+            send_on(delays, way, due)
 
         def seen_take_back(ruled: Rules, position: int, run: Run, reason: str) -> None:
             self.taken_back(self.models[ruled.queue.name], position, run)
             take_back(ruled, position, run, reason)
 
         self.patch.setattr(rules, "bury", seen_bury)
-        self.patch.setattr(Delays, "leave", seen_leave)
+        self.patch.setattr(Delays, "_send_on", seen_send_on)
         self.patch.setattr(Rules, "_take_back", seen_take_back)
 
     def died(self, model: Model, run: Run, reason: str) -> None:
@@ -253,17 +253,20 @@ class QueuesWithRules(RuleBasedStateMachine):
         elif into.policy.get("overflow") == "reject-publish-dlx":
             into.refused.append(letter)
 
-    def sent_on(self, position: int, run: Run) -> None:
+    def sent_on(self, due: list[tuple[int, Run]]) -> None:
         model = self.models[HELD_BACK]
         sent = []
-        for offset, content in enumerate(run.contents):
-            message = next(each for each in model.messages if each.position == position + offset)
-            assert message.key == key_of(content)
-            assert message.earliest_ms <= self.now_ms, "too early"
-            model.messages.remove(message)
-            message.at_ms, message.returned = self.now_ms, False
-            sent.append(message)
-        self.arrive([self.models[sent[0].target]], [sent])
+        for first, run in due:
+            for position, content in enumerate(run.contents, first):
+                message = next(each for each in model.messages if each.position == position)
+                assert message.key == key_of(content)
+                assert message.earliest_ms <= self.now_ms, "too early"
+                model.messages.remove(message)
+                message.at_ms, message.returned = self.now_ms, False
+                sent.append(message)
+        assert len({message.target for message in sent}) == 1
+        for _, group in groupby(sent, lambda message: message.own_ttl_ms):
+            self.arrive([self.models[sent[0].target]], [list(group)])
 
     def arrive(self, models: list[Model], lists: list[list[Message]]) -> int:
         """Messages come to queues; how many, at the end of them, some queue refuses."""
@@ -673,7 +676,7 @@ class QueuesWithRulesOnDisk(QueuesWithRules):
 
 
 TestQueuesWithRules: Any = QueuesWithRules.TestCase
-TestQueuesWithRules.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestQueuesWithRules.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 TestQueuesWithRulesOnDisk: Any = QueuesWithRulesOnDisk.TestCase
-TestQueuesWithRulesOnDisk.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)
+TestQueuesWithRulesOnDisk.settings = settings(max_examples=25, stateful_step_count=40, deadline=None)

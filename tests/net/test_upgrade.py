@@ -130,10 +130,31 @@ def test_extensions_are_declined(broker: Broker) -> None:
 
 
 @pytest.mark.parametrize(
-    "origin", [None, "http://localhost:3000", "http://127.0.0.1", "https://[::1]:8443", "https://the.host:1"]
+    "origin", [None, "http://localhost:3000", "http://127.0.0.1", "https://[::1]:8443", "http://127.8.7.6:1"]
 )
-def test_programs_and_pages_of_this_machine_or_host_may_connect(broker: Broker, origin: str | None) -> None:
+def test_programs_and_pages_of_this_machine_may_connect(broker: Broker, origin: str | None) -> None:
     assert ask(broker, request(Origin=origin, Host="the.host:99", **MQTT)).status == 101
+
+
+def test_a_page_whose_name_leads_to_this_machine_may_not_connect(broker: Broker) -> None:
+    """The browser asks for the page's own host, and the name's owner has it mean 127.0.0.1."""
+    assert ask(broker, request(Origin="http://the.host:99", Host="the.host:99", **MQTT)).status == 403
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "welcome"),
+    [
+        ("https://the.host:1", "the.host:99", True),
+        ("https://THE.host", "the.HOST", True),
+        ("https://192.0.2.1", "192.0.2.1:15675", True),
+        ("https://[2001:db8::1]", "[2001:db8::1]:15675", True),
+        ("https://another.host", "the.host", False),
+        ("https://the.host", "", False),
+        ("https://the.host", "[", False),
+    ],
+)
+def test_to_clients_of_other_machines_pages_of_our_own_host_are_welcome(origin: str, host: str, welcome: bool) -> None:
+    assert upgrade.is_welcome(origin, host, ()) is welcome
 
 
 @pytest.mark.parametrize("origin", ["https://anywhere.example", "null", "", "http://[", "http://localhost.evil"])

@@ -1,4 +1,5 @@
-"""`make simulate`: lives of a journal, seed after seed, until enough cuts have been looked at or a promise is broken.
+"""`make simulate`: lives of a journal, and of queues on one, seed after seed, until enough cuts have been looked at or
+a promise is broken.
 
     python -m tests.simulation                     10,000 cuts, from a random seed on
     python -m tests.simulation --seed 7 --cuts 1   the life of seed 7 alone
@@ -21,7 +22,7 @@ from tests.simulation.lives import HAPPENINGS, Life, lives
 BAR = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
 
 
-@click.command(help="Cut the power under the journal and compare what is left with what it promised.")
+@click.command(help="Cut the power under the journal and its queues, and compare what is left with what was promised.")
 @click.option("--cuts", type=click.IntRange(1), default=10_000, show_default=True, help="How many at least.")
 @click.option("--seed", type=click.IntRange(0), help="That of the first life; the next ones follow.  [default: random]")
 @click.option("--jobs", type=click.IntRange(1), default=os.cpu_count(), show_default=True, help="At the same time.")

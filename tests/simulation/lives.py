@@ -9,16 +9,17 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from itertools import count
 from typing import NamedTuple
 
-from tests.simulation import damage, disk, world
+from tests.simulation import broker, damage, disk, world
 from tests.simulation.model import BrokenPromise
 
-HAPPENINGS = (*world.HAPPENINGS, *disk.HAPPENINGS, *damage.HAPPENINGS)
-# So many lives are of crashes for each one that ends on damaged disks.
-_CRASHES = 4
+IN_JOURNALS = (*world.HAPPENINGS, *disk.HAPPENINGS, *damage.HAPPENINGS)
+HAPPENINGS = (*IN_JOURNALS, *broker.HAPPENINGS)
+# By the last digit of the seed: lives that end on damaged disks, and those of queues. All others are a journal's.
+_KINDS = {0: damage.DamagedWorld, 5: damage.DamagedWorld, 7: broker.BrokerWorld}
 
 
 class Life(NamedTuple):
-    """What came of a seed; `complaint` is empty if the journal kept all its promises."""
+    """What came of a seed; `complaint` is empty if all promises were kept."""
 
     seed: int
     cuts: int
@@ -28,7 +29,7 @@ class Life(NamedTuple):
 
 def live(seed: int) -> Life:
     """One life, from its beginning to its end or to the first broken promise."""
-    subject = world.World(seed) if seed % (_CRASHES + 1) else damage.DamagedWorld(seed)
+    subject = _KINDS.get(seed % 10, world.World)(seed)
     complaint = ""
     try:
         subject.run()

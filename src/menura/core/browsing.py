@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 STEP_MESSAGES_MAX = 1000
 STEP_BYTES_MAX = 1024 * 1024
 STEP_SECONDS_MAX = 0.01
+STEP_ENTRIES_MAX = 256
 # Bounds of a peek, where nothing else is asked for.
 MESSAGES_MAX = 100
 BYTES_MAX = 16 * 1024 * 1024
@@ -61,7 +62,7 @@ class Walk:
             return []
         if queue.rules is not None:
             queue.rules.expire()
-        places = queue.after(self._mark, STEP_MESSAGES_MAX)
+        places = queue.after(self._mark, STEP_ENTRIES_MAX)
         if not places or self._to_find == 0:
             self.ended = True
             return []
@@ -75,7 +76,7 @@ class Walk:
             if self._over or self._mark[1] < place.position + len(place.waiting) - 1:
                 return finds
         # Was that all there is, what comes now is not meant.
-        self.ended = len(places) < STEP_MESSAGES_MAX
+        self.ended = len(places) < STEP_ENTRIES_MAX
         return finds
 
     @property

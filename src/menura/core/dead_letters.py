@@ -79,7 +79,7 @@ class Letters:
             return False
         route = death.run.route
         keys = (route.key, *route.further_keys) if settings.dead_letter_key is None else (settings.dead_letter_key,)
-        route = self._route(name, keys)
+        route = self.route(name, keys)
         post = Post(death, self._vhost.agenda.wall_ms // 1000, settings.dead_letter_key is not None)
         contents: list[bytes] = []
         passed = _NO_QUEUES
@@ -103,7 +103,8 @@ class Letters:
         vhost.refused = refused  # no publisher is told that there was no room for a dead letter
         return found
 
-    def _route(self, exchange: str, keys: tuple[str, ...]) -> Route:
+    def route(self, exchange: str, keys: tuple[str, ...]) -> Route:
+        """The route that leads there, which is the same one while many go there."""
         route = self._routes.get((exchange, keys))
         if route is None:
             if len(self._routes) >= _ROUTES_MAX:

@@ -7,15 +7,16 @@ it is due and how large it is.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, ClassVar
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from menura.core import fields, properties
 from menura.core.content import properties_of, with_properties
 from menura.core.line import Place
 from menura.core.paging import Paged, read_through
-from menura.core.routing import Route
-from menura.core.rules import Rules
+from menura.core.rules import DUE_MESSAGES_MAX, Rules
 from menura.core.run import Run
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from menura.core.settings import QueueSettings
 
 HEADER = "x-delay"
+_KNOWN_BYTES_MAX = 512
 DELAY_PREFIX = "amq.delayed."
 DELAY_MS_MAX = 10 * 365 * 24 * 3600 * 1000
 
@@ -41,22 +43,43 @@ def delay_ms(headers: Mapping[str, Any]) -> int:
     return min(value, DELAY_MS_MAX)
 
 
-def _delay_of(content: bytes) -> int:
-    raw = properties.headers_raw(properties_of(content))
-    return delay_ms(fields.decode_table(raw)[0]) if raw else 0
+class Held(NamedTuple):
+    """What the properties of a message say that is held."""
+
+    delay_ms: int
+    ttl_ms: int | None
+    sent_on: bytes
+    """The properties with which it is routed."""
 
 
-def _ttl_ms(content: bytes) -> int | None:
-    return properties.expiration_ms(properties_of(content))
+def _held(block: bytes) -> Held:
+    return _known(block) if len(block) <= _KNOWN_BYTES_MAX else _known.__wrapped__(block)
 
 
-def _sent_on(content: bytes) -> bytes:
-    """The message as it is routed after its delay."""
-    block = properties_of(content)
+@lru_cache(maxsize=2048)
+def _known(block: bytes) -> Held:
     raw = properties.headers_raw(block)
+    delay = delay_ms(fields.known_table(raw)) if raw else 0
     table = fields.raw_table(raw) if raw else {}
-    table[HEADER] = fields.encode_value(-_delay_of(content))
-    return with_properties(content, properties.replace_headers(block, fields.pack_raw_table(table)))
+    table[HEADER] = fields.encode_value(-delay)
+    sent_on = properties.replace_headers(block, fields.pack_raw_table(table))
+    return Held(delay, properties.expiration_ms(block), sent_on)
+
+
+def _delay_of(content: bytes) -> int:
+    return _held(properties_of(content)).delay_ms
+
+
+def _sent_on(content: bytes) -> tuple[int | None, bytes]:
+    """The message as it is routed after its delay, behind its own time to live."""
+    held = _held(properties_of(content))
+    return held.ttl_ms, with_properties(content, held.sent_on)
+
+
+def _way(due: tuple[int, Run]) -> tuple[bool, tuple[str, ...]]:
+    """What messages have in common that are sent on together."""
+    run = due[1]
+    return run.persistent, (run.route.key, *run.route.further_keys)
 
 
 class Delays(Rules):
@@ -71,11 +94,9 @@ class Delays(Rules):
 
     def enqueue(self, run: Run) -> None:
         now_ms = self.queue.vhost.agenda.wall_ms
-        for at, content in enumerate(run.contents):
-            piece = run if len(run.contents) == 1 else run.piece(at, at + 1)
-            piece = piece.due(now_ms + max(_delay_of(content), 1))
-            self.queue.enqueue(piece)
-            self.due(piece.deadline_ms)
+        deadlines_ms = [now_ms + max(_delay_of(content), 1) for content in run.contents]
+        self.queue.enqueue_apart(run, deadlines_ms)
+        self.due(min(deadlines_ms))
 
     def deadline_of(self, content: bytes, at_ms: int) -> int:
         return (at_ms or self.queue.vhost.agenda.wall_ms) + max(_delay_of(content), 1)
@@ -94,17 +115,44 @@ class Delays(Rules):
     def reject(self, position: int, run: Run) -> None:
         self.queue.settle(position, run)
 
-    def leave(self, position: int, run: Run) -> None:
-        """It is time: hand the messages to the exchange."""
+    def _look(self) -> None:
+        """It is time for some: hand them to the exchange, those that go one way together."""
+        self._timer = None
+        queue = self.queue
+        if not queue.alive:
+            return
+        try:
+            due = queue.take_all_due(queue.vhost.agenda.wall_ms, DUE_MESSAGES_MAX)
+            failure: Exception | None = None
+            with queue.vhost.together():
+                for way, group in groupby(due, _way):
+                    try:
+                        self._send_on(way, list(group))
+                    except Exception as error:  # is not that of the others
+                        failure = error
+            if failure is not None:
+                raise failure
+        finally:
+            self._arm()
+
+    def _send_on(self, way: tuple[bool, tuple[str, ...]], due: list[tuple[int, Run]]) -> None:
+        try:
+            self._publish(way, [content for _, run in due for content in run.contents])
+        finally:
+            for position, run in due:
+                self.queue.drop(position, run)
+
+    def _publish(self, way: tuple[bool, tuple[str, ...]], held: list[bytes]) -> None:
+        persistent, keys = way
         vhost = self.queue.vhost
         name = self.queue.name.removeprefix(DELAY_PREFIX)
-        if name in vhost.exchanges:
-            route = Route(name, run.route.key, run.route.further_keys)
-            # Their own time to live begins now.
-            for ttl_ms, group in groupby(map(_sent_on, run.contents), _ttl_ms):
-                contents = list(group)
-                sizes = list(map(len, contents))
-                due_ms = 0 if ttl_ms is None else vhost.agenda.wall_ms + ttl_ms
-                vhost.publish(route, Run(route, contents, sum(sizes), max(sizes), run.persistent, None, due_ms))
-                vhost.take_refused()
-        self.queue.drop(position, run)
+        if name not in vhost.exchanges:
+            return
+        route = vhost.letters.route(name, keys)
+        # Their own time to live begins now.
+        for ttl_ms, group in groupby(map(_sent_on, held), itemgetter(0)):
+            contents = [content for _, content in group]
+            sizes = list(map(len, contents))
+            due_ms = 0 if ttl_ms is None else vhost.agenda.wall_ms + ttl_ms
+            vhost.publish(route, Run(route, contents, sum(sizes), max(sizes), persistent, None, due_ms))
+            vhost.take_refused()

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from struct import Struct
 
 from .field_types import FIELD_TYPES, FieldError, Value
@@ -31,6 +32,7 @@ __all__ = [
     "decode_value",
     "encode_table",
     "encode_value",
+    "known_table",
     "pack_raw_items",
     "pack_raw_table",
     "raw_items",
@@ -44,6 +46,7 @@ DEPTH_MAX = 64
 EMPTY_TABLE = b"\x00\x00\x00\x00"
 
 _KEY_OCTETS_MAX = 255
+_KNOWN_OCTETS_MAX = 512
 _UINT32_MAX = 0xFFFF_FFFF
 _INT32 = range(-(2**31), 2**31)
 _INT64 = range(-(2**63), 2**63)
@@ -64,6 +67,17 @@ def decode_table(data: bytes, pos: int = 0) -> tuple[dict[str, Value], int]:
     """The table whose uint32 length stands at `pos`, and the position after it. Of equal keys the last one counts."""
     start, stop = _extent(data, pos, len(data))
     return _decode_fields(data, start, stop, 1), stop
+
+
+def known_table(raw: bytes) -> Mapping[str, Value]:
+    """The table with its length, not to be changed: the last ones are remembered, since many who read them follow one
+    another, and many messages bear the same."""
+    return _known_table(raw) if len(raw) <= _KNOWN_OCTETS_MAX else decode_table(raw)[0]
+
+
+@lru_cache(maxsize=2048)
+def _known_table(raw: bytes) -> Mapping[str, Value]:
+    return decode_table(raw)[0]
 
 
 def decode_value(raw: bytes) -> Value:

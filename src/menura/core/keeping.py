@@ -11,7 +11,7 @@ makes publishers wait, so that they cannot fill the memory with what they have n
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
@@ -107,10 +107,15 @@ class Keeper:
 
     def read(self, queue: int, first: int, last: int) -> list[Stored]:
         """What there is of messages first .. last of a queue, in order: in the journal, or gathered for it."""
-        found = self.journal.read(queue, first, last)
+        return self.read_ranges(queue, [(first, last)])
+
+    def read_ranges(self, queue: int, ranges: Sequence[tuple[int, int]]) -> list[Stored]:
+        """The same of several such ranges; what was gathered follows behind."""
+        found = self.journal.read_ranges(queue, ranges)
         for part in self._gathered or ():
             if isinstance(part, Published):
-                found += _among(part, queue, first, last)
+                for first, last in ranges:
+                    found += _among(part, queue, first, last)
         return found
 
     @contextmanager

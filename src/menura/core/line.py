@@ -284,19 +284,19 @@ class Ranked:
 class Scheduled:
     """What is due first goes first; every entry has a deadline."""
 
-    __slots__ = ("_heap", "_paged")
+    __slots__ = ("_heap", "_sizes")
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, int, Waiting, bool]] = []  # deadline, position
-        # Single messages in the journal differ in nothing but their size.
-        self._paged: dict[int, Paged] = {}
+        # Deadline, position, and of a single message in the journal no more than its size: what has numbers alone in
+        # it, the garbage collector leaves alone.
+        self._heap: list[tuple[int, int, Waiting | int, bool]] = []
+        self._sizes: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._heap)
 
     def __iter__(self) -> Iterator[Place]:
-        for _, position, waiting, redelivered in sorted(self._heap, key=lambda entry: entry[:2]):
-            yield Place(position, waiting, redelivered, 0)
+        return map(_scheduled, sorted(self._heap, key=_due))
 
     def append(self, position: int, run: Run, rank: int) -> bool:
         heapq.heappush(self._heap, (run.deadline_ms, position, run, False))
@@ -306,17 +306,26 @@ class Scheduled:
         self._put(position, paged, False)
         return True
 
+    def append_each(self, position: int, sizes_bytes: Sequence[int], deadlines_ms: Sequence[int]) -> None:
+        """The same with messages in a row of which each is an entry by itself."""
+        heap = self._heap
+        for size_bytes, deadline_ms in zip(sizes_bytes, deadlines_ms, strict=True):
+            heapq.heappush(heap, (deadline_ms, position, self._size(size_bytes), False))
+            position += 1
+
     def _put(self, position: int, waiting: Waiting, redelivered: bool) -> None:
-        deadline_ms = waiting.deadline_ms
-        if isinstance(waiting, Paged) and waiting.count == 1:
-            if len(self._paged) >= _SIZES_MAX:
-                self._paged.clear()
-            waiting = self._paged.setdefault(waiting.size_bytes, Paged(1, waiting.size_bytes))
-        heapq.heappush(self._heap, (deadline_ms, position, waiting, redelivered))
+        single = isinstance(waiting, Paged) and waiting.count == 1
+        entry = self._size(waiting.size_bytes) if single else waiting
+        heapq.heappush(self._heap, (waiting.deadline_ms, position, entry, redelivered))
+
+    def _size(self, size_bytes: int) -> int:
+        """The number, as an object that others have as well."""
+        if len(self._sizes) >= _SIZES_MAX:
+            self._sizes.clear()
+        return self._sizes.setdefault(size_bytes, size_bytes)
 
     def pop(self) -> tuple[int, Waiting, bool, int]:
-        _, position, waiting, redelivered = heapq.heappop(self._heap)
-        return position, waiting, redelivered, 0
+        return _scheduled(heapq.heappop(self._heap))
 
     def put_front(self, entries: Sequence[Entry], redelivered: bool, rank: int) -> None:
         for position, waiting in entries:
@@ -333,17 +342,14 @@ class Scheduled:
         return self._heap[0][0] if self._heap else 0
 
     def take_due(self, now_ms: int) -> Place | None:
-        return Place(*self.pop()) if 0 < self.next_deadline_ms <= now_ms else None
+        return _scheduled(heapq.heappop(self._heap)) if 0 < self.next_deadline_ms <= now_ms else None
 
     def order(self, place: Place) -> int:
         return place.waiting.deadline_ms
 
     def after(self, mark: Mark, most: int) -> list[Place]:
-        behind = (entry for entry in self._heap if (entry[0], entry[1] + len(entry[2]) - 1) > mark)
-        return [
-            Place(position, Paged(1, waiting.size_bytes, due_ms) if isinstance(waiting, Paged) else waiting, again, 0)
-            for due_ms, position, waiting, again in heapq.nsmallest(most, behind, key=_due)
-        ]
+        behind = (entry for entry in self._heap if (entry[0], entry[1] + _count(entry[2]) - 1) > mark)
+        return list(map(_scheduled, heapq.nsmallest(most, behind, key=_due)))
 
     def replace(self, rest: Mapping[int, Sequence[Entry]]) -> None:
         gone = [entry for entry in self._heap if entry[1] in rest]
@@ -363,8 +369,19 @@ def _position(entry: Entry) -> int:
     return entry[0]
 
 
-def _due(entry: tuple[int, int, Waiting, bool]) -> Mark:
+def _due(entry: tuple[int, int, Waiting | int, bool]) -> Mark:
     return entry[:2]
+
+
+def _scheduled(entry: tuple[int, int, Waiting | int, bool]) -> Place:
+    deadline_ms, position, waiting, redelivered = entry
+    if isinstance(waiting, int):
+        waiting = Paged(1, waiting, deadline_ms)
+    return Place(position, waiting, redelivered, 0)
+
+
+def _count(waiting: Waiting | int) -> int:
+    return 1 if isinstance(waiting, int) else len(waiting)
 
 
 def _end(entry: Entry | Place) -> int:

@@ -293,8 +293,8 @@ def _anew(vhost: VHost, route: Route, run: Run, places: Sequence[int]) -> Iterat
 
 def _due_ms(content: bytes, now_ms: int) -> int:
     """When a message is due that is published now."""
-    expiration = properties.text(properties_of(content), "expiration")
-    return 0 if expiration is None else now_ms + int(expiration)
+    expiration_ms = properties.expiration_ms(properties_of(content))
+    return 0 if expiration_ms is None else now_ms + expiration_ms
 
 
 def _uncounted(content: bytes) -> bytes:

@@ -6,7 +6,7 @@ messages would be. In front of a consumer they are read back, some hundred kilob
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from menura.core.ports import Stored
@@ -23,6 +23,7 @@ class Reader(Protocol):
     """What messages are read back from: a journal, or a keeper."""
 
     def read(self, queue: int, first: int, last: int) -> list[Stored]: ...
+    def read_ranges(self, queue: int, ranges: Sequence[tuple[int, int]]) -> list[Stored]: ...
 
 
 class Paged:
@@ -81,6 +82,22 @@ def read_back(
                     continue
             found.append((position, run))
     return found
+
+
+def read_singles(journal: Reader, queue: int, positions: Sequence[int]) -> Iterator[tuple[int, Run]]:
+    """The messages at these positions, in order, as runs of one each with their positions."""
+    ranges: list[tuple[int, int]] = []
+    for position in positions:
+        if ranges and ranges[-1][1] + 1 == position:
+            ranges[-1] = ranges[-1][0], position
+        else:
+            ranges.append((position, position))
+    route = Route("", "")
+    for stored in journal.read_ranges(queue, ranges):
+        if (route.exchange, (route.key, *route.further_keys)) != (stored.exchange, stored.keys):
+            route = Route(stored.exchange, stored.keys[0], stored.keys[1:])
+        for position, content in enumerate(stored.contents, stored.first):
+            yield position, _run(route, [content], 0)
 
 
 def read_through(

@@ -121,6 +121,9 @@ class Journal(Protocol):
     def read(self, queue: int, first: int, last: int) -> list[Stored]:
         """What there still is of messages first .. last of a queue, in order."""
 
+    def read_ranges(self, queue: int, ranges: Sequence[tuple[int, int]]) -> list[Stored]:
+        """The same of several such ranges."""
+
     def forget(self, queue: int) -> None:
         """The queue has been deleted."""
 

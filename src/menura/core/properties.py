@@ -48,6 +48,8 @@ PROPERTIES = {
 _ROWS = [(name, kind, 0x8000 >> index) for index, (name, kind) in enumerate(PROPERTIES.items())]
 _INDEX = {name: index for index, name in enumerate(PROPERTIES)}
 _CONTINUED = 0x0001
+_HEADERS, _BEFORE_HEADERS = 0x2000, (0x8000, 0x4000)
+_PRIORITY, _TEXTS_FIRST = 0x0800, 0xC000
 _TEXT_OCTETS_MAX = 255
 _SIZE_MAX = {OCTET: 0xFF, TIME: 0xFFFF_FFFF_FFFF_FFFF}
 _WIDTH = {OCTET: 1, TIME: 8}
@@ -155,7 +157,13 @@ def delivery_mode(data: bytes) -> int | None:
 
 
 def priority(data: bytes) -> int | None:
-    return _number(data, "priority")
+    flags = _flag_word(data)
+    if not flags & _PRIORITY:
+        return None
+    if flags & (_CONTINUED | _HEADERS | _TEXTS_FIRST):
+        return _number(data, "priority")
+    pos = 2 + (flags >> 12 & 1)
+    return data[_end(OCTET, data, pos) - 1]
 
 
 def expiration_ms(data: bytes) -> int | None:
@@ -187,9 +195,18 @@ def octets(data: bytes, name: str) -> bytes:
 
 def headers_raw(data: bytes) -> bytes | None:
     """The headers as an encoded table with its length."""
-    value = field(data, "headers")
-    assert value is None or isinstance(value, bytes)
-    return value
+    flags = _flag_word(data)
+    if not flags & _HEADERS:
+        return None
+    if flags & _CONTINUED:
+        value = field(data, "headers")
+        assert isinstance(value, bytes)
+        return value
+    pos = 2
+    for bit in _BEFORE_HEADERS:
+        if flags & bit:
+            pos = _end(TEXT, data, pos)
+    return data[pos : _end(TABLE, data, pos)]
 
 
 def replace_field(data: bytes, name: str, value: Field | None) -> bytes:

@@ -17,7 +17,7 @@ from menura.core.consumer import Consumer, Turns
 from menura.core.definitions import QueueDefinition
 from menura.core.errors import AccessRefused
 from menura.core.line import Entry, Fifo, Line, Mark, Place, Ranked, Scheduled, Waiting
-from menura.core.paging import RESIDENT_BYTES_MAX, Paged, read_back, read_through
+from menura.core.paging import RESIDENT_BYTES_MAX, Paged, read_back, read_singles, read_through
 from menura.core.rules import Rules
 from menura.core.run import Run
 from menura.core.settings import PLAIN, QueueSettings
@@ -103,6 +103,33 @@ class Queue:
                 self.vhost.memory.weigh_runs(1)
         if not self.touched:
             self.touch()
+
+    def enqueue_apart(self, run: Run, deadlines_ms: Sequence[int]) -> None:
+        """Append messages of which each waits for a time of its own, in a queue that has been told to `schedule`."""
+        if self._keeper is None or not run.persistent or run.shared is not None:
+            for at, deadline_ms in enumerate(deadlines_ms):
+                self.enqueue(run.piece(at, at + 1).due(deadline_ms))
+            return
+        assert isinstance(self._line, Scheduled)
+        sizes_bytes = list(map(len, run.contents))
+        count = len(sizes_bytes)
+        self._line.append_each(self.next_position, sizes_bytes, deadlines_ms)
+        self.published += count
+        self.next_position += count
+        self.ready_count += count
+        self.ready_bytes += run.size_bytes
+        self._paged_count += count
+        self._paged_bytes += run.size_bytes
+        self.vhost.memory.weigh_runs(count)
+        self.touch()
+
+    def pass_on(self, run: Run) -> bool:
+        """`enqueue` a run, of whatever ranks, if a consumer has room for all of it; whether that was so."""
+        count = len(run.contents)
+        if self.ready_count or not self._pass_on(run, count):
+            return False
+        self.published += count
+        return True
 
     def _pass_on(self, run: Run, count: int) -> bool:
         """Hand a run to a consumer without keeping it, where nothing waits and one has room for all of it."""
@@ -302,6 +329,40 @@ class Queue:
                 self._taken_off(place.waiting)
                 return place.position, place.waiting
         return None
+
+    def take_all_due(self, now_ms: int, most: int) -> list[tuple[int, Run]]:
+        """`take_due`, up to `most` entries, in the order in which they are due; for a line of single messages."""
+        places: list[Place] = []
+        while len(places) < most and (place := self._line.take_due(now_ms)) is not None:
+            places.append(place)
+        found = self._read_singles([place for place in places if isinstance(place.waiting, Paged)])
+        taken: list[tuple[int, Run]] = []
+        for place in places:
+            run = found.get(place.position) if isinstance(place.waiting, Paged) else place.waiting
+            if run is None:
+                self.vhost.memory.weigh_runs(-1)
+                self.ready_count -= 1
+                self._settled(place.position, 1)
+            else:
+                self._taken_off(run)
+                taken.append((place.position, run))
+        return taken
+
+    def _read_singles(self, places: Sequence[Place]) -> dict[int, Run]:
+        """Bring messages that were taken off into memory, by their positions; all but what the disk has lost."""
+        if not places:
+            return {}
+        assert self._keeper is not None
+        runs = dict(read_singles(self._keeper, self.id, sorted(place.position for place in places)))
+        for place in places:
+            run = runs.get(place.position)
+            self._paged_count -= 1
+            self._paged_bytes -= place.waiting.size_bytes
+            self.ready_bytes -= place.waiting.size_bytes
+            if run is not None:
+                self.vhost.memory.charge(run)
+                self.ready_bytes += run.size_bytes
+        return runs
 
     def take_first(self, count: int) -> tuple[int, Run] | None:
         """Take up to `count` messages off the front, to be handed to `drop`; None if there are none."""

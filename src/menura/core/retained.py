@@ -2,7 +2,8 @@
 
 A trie of the keys' words: what a pattern finds costs what it finds, not what there is. The messages are those of one
 durable queue, taken from it for good, so that they weigh on the memory account, are written to the journal and come
-back after a restart; a new message of a key is added before the old one is settled, and the later one wins.
+back after a restart; a new message of a key is added before the old one is settled, and the later one wins. What
+clients have sent to that queue by its name, through no exchange, is dropped.
 """
 
 from __future__ import annotations
@@ -43,7 +44,11 @@ class Retained:
         self._queue = queue
         found = []
         while (taken := queue.take(_ALL)) is not None:
-            found.append(taken[:2])
+            position, run, _ = taken
+            if run.route.exchange:
+                found.append((position, run))
+            else:
+                self._settle((position, run))
         # What was handed out before comes first, so the order is not that of the positions.
         for position, run in sorted(found, key=lambda entry: entry[0]):
             for at in range(len(run)):
@@ -57,6 +62,8 @@ class Retained:
             for held in list(self.match("#")):
                 self.drop(held.route.key)
             queue = self._queue = self._vhost.declare_queue(QUEUE, durable=True, reserved=True)
+        while (strange := queue.take(_ALL)) is not None:
+            self._settle(strange[:2])
         self._vhost.append(queue, run)
         taken = queue.take(1)
         if taken is not None:

@@ -71,7 +71,7 @@ class Route:
         raw = properties.headers_raw(block)
         found = self.answers.get(raw)
         if found is None:
-            headers = fields.decode_table(raw)[0] if raw else _NO_HEADERS
+            headers = fields.known_table(raw) if raw else _NO_HEADERS
             found = walk(exchanges, start, Asked(self._keys, headers, block))
             if found.asks <= HEADERS:
                 if len(self.answers) >= HEADER_ANSWERS_MAX:

@@ -23,7 +23,7 @@ from menura.core.run import Run
 from menura.core.settings import PLAIN, QueueSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from menura.core.agenda import Entry
     from menura.core.ports import Journal
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # Deadlines of a whole queue are rounded up to this, so that messages that come soon after one another stay together.
 _GRAIN_MS = 16
 # About so many messages that are due are seen to at a time; the loop has others to serve.
-_DUE_MESSAGES_MAX = 1024
+DUE_MESSAGES_MAX = 1024
 # Dead letters that must not be lost and find no queue are tried again after this time.
 _BURIAL_AGAIN_MS = 1000
 
@@ -135,8 +135,10 @@ class Rules:
                 self._mix()
         elif run.deadline_ms:
             self._mix()
+        if queue.pass_on(run):
+            return
         waits = False
-        for rank, piece in self._by_rank(run):
+        for rank, piece in self._sorted(run):
             before = queue.ready_count
             queue.enqueue(piece, rank)
             if queue.ready_count != before:
@@ -174,6 +176,18 @@ class Rules:
             if stop == len(ranks) or ranks[stop] != ranks[start]:
                 yield ranks[start], run if stop - start == len(ranks) else run.piece(start, stop)
                 start = stop
+
+    def _sorted(self, run: Run) -> Iterable[tuple[int, Run]]:
+        """The same, those of equal rank together where that makes no difference: behind others, and not in the journal."""
+        queue = self.queue
+        if self.settings.priority_max is None or not queue.ready_count or (queue.id and run.persistent):
+            return self._by_rank(run)
+        equals: dict[int, list[bytes]] = {}
+        for content in run.contents:
+            equals.setdefault(self._rank(content), []).append(content)
+        if len(equals) == 1:
+            return [(rank, run) for rank in equals]
+        return [(rank, run.of(contents)) for rank, contents in equals.items()]
 
     def _rank(self, content: bytes) -> int:
         assert self.settings.priority_max is not None
@@ -348,7 +362,7 @@ class Rules:
         if not queue.alive:
             return
         now_ms = queue.vhost.agenda.wall_ms
-        left = _DUE_MESSAGES_MAX
+        left = DUE_MESSAGES_MAX
         try:
             while left > 0 and self._parked and self._parked[0][0] <= now_ms:
                 _, position, run, reason = heapq.heappop(self._parked)

@@ -50,7 +50,10 @@ class Run:
 
     def piece(self, start: int, stop: int) -> Run:
         """A run of the messages start..stop-1; shares the messages, not the list."""
-        contents = self.contents[start:stop]
+        return self.of(self.contents[start:stop])
+
+    def of(self, contents: list[bytes]) -> Run:
+        """A run of some of its messages."""
         size_bytes = sum(map(len, contents))
         return Run(self.route, contents, size_bytes, self.longest_bytes, self.persistent, self.shared, self.deadline_ms)
 

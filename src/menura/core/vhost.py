@@ -54,6 +54,8 @@ PREDECLARED = (
     ("amq.rabbitmq.trace", "topic", True),
 )
 
+_APART_MAX = 8
+
 
 class VHost:
     """One name space of a broker."""
@@ -474,7 +476,10 @@ class VHost:
 
     def _enqueue_gathered(self, run: Run, gathered: dict[Queue, list[int]]) -> None:
         for queue, places in gathered.items():
-            self._enqueue_at(run, places, [queue])
+            # What leaves the journal one by one is not kept there with too much else.
+            step = _APART_MAX if queue.rules is not None and queue.rules.pages else len(places)
+            for at in range(0, len(places), step):
+                self._enqueue_at(run, places[at : at + step], [queue])
         gathered.clear()
 
     def _enqueue_at(self, run: Run, places: list[int], queues: list[Queue]) -> None:

@@ -9,6 +9,7 @@ both.
 from __future__ import annotations
 
 import asyncio
+import errno
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -122,11 +123,25 @@ async def listen(address: Address, tls: bool, tick: Tick, make: Callable[[Connec
     try:
         server = await loop.create_server(accepted, address.host, address.port, backlog=BACKLOG)
     except OSError as error:
-        raise ListenError(
-            f"cannot listen on {address.scheme}://{address.host}:{address.port}: {error.strerror or error}. "
-            "Is another broker running there? Choose another port with --listen."
-        ) from None
+        raise ListenError(f"cannot listen on {address.scheme}://{address.host}:{address.port}: {_why(error)}") from None
     return Listener(address, server.sockets[0].getsockname()[1], server)
+
+
+def _why(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "the address is in use. Is another broker running there? Choose another port with --listen."
+    return f"{error.strerror or error}."
+
+
+def peer_address(transport: asyncio.BaseTransport) -> tuple[str, int]:
+    """Host and port of the other end; empty and 0 if it has gone already."""
+    peername = transport.get_extra_info("peername")
+    return (peername[0], peername[1]) if peername else ("", 0)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a peer's address says that it is on this machine."""
+    return host.startswith("127.") or host in ("::1", "::ffff:127.0.0.1")
 
 
 def peer_subject(certificate: Any) -> str | None:

@@ -6,8 +6,9 @@ which header of the handshake must say what. If all is well a `WebSocket` takes 
 that `make` builds; otherwise the client gets an HTTP answer with a sentence in it, and the connection ends.
 
 A browser says which page it acts for. Where guests of this machine may log in, a page from elsewhere must not do so on
-its own: pages of this machine and of the listener's own host are welcome, others only if the listener's address names
-their origin, or `*`. Programs send no origin.
+its own: pages of this machine are welcome, and to clients of other machines those of the host they asked for; others
+only if the listener's address names their origin, or `*`. On this machine the host proves nothing, as whoever made the
+page may have its name lead here. Programs send no origin.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
+from menura.net.listener import is_loopback, peer_address
 from menura.net.port import Session, WebSocketRules
 from menura.net.transport import Connection
 from menura.net.websocket import WebSocket
@@ -92,10 +94,11 @@ class Upgrade:
                 self._refuse(*refusal)
                 return
             response = protocol.accept(request)
-            if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            granted = response.status_code == HTTPStatus.SWITCHING_PROTOCOLS
+            if not granted:
                 response.headers["Sec-WebSocket-Version"] = "13"
             protocol.send_response(response)
-            if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            if granted:
                 self._hand_over(b"".join(protocol.data_to_send()), rest)
                 return
         self._answer = b"".join(protocol.data_to_send())
@@ -112,8 +115,9 @@ class Upgrade:
         hosts, origins = headers.get_all("Host"), headers.get_all("Origin")
         if len(hosts) > 1 or len(origins) > 1:
             return HTTPStatus.BAD_REQUEST, "Host or Origin more than once"
+        own = hosts[0] if hosts and not is_loopback(_peer(self._connection)[0]) else ""
         for origin in origins:
-            if not is_welcome(origin, hosts[0] if hosts else "", place.origins):
+            if not is_welcome(origin, own, place.origins):
                 return HTTPStatus.FORBIDDEN, f"pages of {origin} may not connect: add ?origin={origin} to the listener"
         return None
 
@@ -173,7 +177,7 @@ class Upgrade:
 
 
 def is_welcome(origin: str, host: str, allowed: Sequence[str]) -> bool:
-    """Whether a page of this origin may open a WebSocket that the client knows under `host`."""
+    """Whether a page of this origin may open a WebSocket; `host` is ours to a client that may trust the name."""
     if origin in allowed or "*" in allowed:
         return True
     try:
@@ -184,7 +188,9 @@ def is_welcome(origin: str, host: str, allowed: Sequence[str]) -> bool:
 
 
 def _complain(connection: Connection, why: str) -> None:
-    peername = connection.transport.get_extra_info("peername")
-    address = f"{peername[0]}:{peername[1]}" if peername else ""
     # What is wrong may be quoted: a line stays a line, and a terminal what it was.
-    _log.warning("%s: closed: WebSocket: %s", address, why.encode("ascii", "backslashreplace").decode())
+    _log.warning("%s:%d: closed: WebSocket: %s", *_peer(connection), why.encode("ascii", "backslashreplace").decode())
+
+
+def _peer(connection: Connection) -> tuple[str, int]:
+    return peer_address(connection.transport)

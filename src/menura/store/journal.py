@@ -311,10 +311,14 @@ class Journal:
         Waits for the disk unless the system has it in memory. What turns out to be damaged is missing, and
         `on_damage` is told.
         """
+        return self.read_ranges(queue, [(first, last)])
+
+    def read_ranges(self, queue: int, ranges: Sequence[tuple[int, int]]) -> list[Stored]:
+        """The same of several such ranges; what several of them want of one record is read once."""
         places = self._queues.get(queue)
         if places is None:
             return []
-        entries = list(places.live(first, last))
+        entries = [entry for first, last in ranges for entry in places.live(first, last)]
         wanted = list({entry.place: entry.size for entry in entries}.items())
         loaded = dict(zip((place for place, _ in wanted), self._log.load(wanted), strict=True))
         stored = []

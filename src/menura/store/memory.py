@@ -5,7 +5,7 @@ They survive as objects only. "Durable" and "committed" mean that `flush` was ca
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from menura.core.definitions import Definition
@@ -49,6 +49,9 @@ class MemoryJournal:
         if self.appended > self.durable:
             self.durable = self.appended
             self.on_durable(self.durable)
+
+    def read_ranges(self, queue: int, ranges: Sequence[tuple[int, int]]) -> list[Stored]:
+        return [stored for first, last in ranges for stored in self.read(queue, first, last)]
 
     def read(self, queue: int, first: int, last: int) -> list[Stored]:
         held = self._queues.get(queue, {})

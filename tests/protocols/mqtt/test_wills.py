@@ -5,6 +5,14 @@ from __future__ import annotations
 import pytest
 from tests.protocols.mqtt.peer import DISCONNECT, V3_1_1, V5, Life, Packet, Peer, connect, payloads, subscribe, will
 
+from menura import voices
+from menura.core import content as packed
+from menura.core.errors import Locked
+from menura.core.routing import Route
+from menura.core.run import Run
+from menura.protocols.mqtt.wills import _encode
+from menura.protocols.mqtt.wire import Will
+
 NEVER = b"\x11\xff\xff\xff\xff"
 DELAY = b"\x18\x00\x00\x00\x0a"
 
@@ -139,3 +147,37 @@ def test_wills_that_wait_weigh_on_the_memory_account() -> None:
         life.peer(f"c{number}", clean=False, properties=NEVER, last=last).lose()
     life.flush()
     assert life.node.memory.used_bytes > 600_000
+
+
+@pytest.mark.parametrize("body", [b"\x03", b"\x03\x02", b"\x03\x02garbage", b"\x03\x02\x00\x00\x05guest\x00\x01\xff"])
+def test_what_is_no_will_does_not_keep_a_broker_from_starting(body: bytes) -> None:
+    """Whoever may publish to a session's queue of notes can put anything there."""
+    life = Life()
+    life.peer("c", clean=False, properties=NEVER)
+    vhost = life.node.vhosts["/"]
+    queue = vhost.declare_queue("mqtt-state-c", durable=True)
+    content = packed.pack(b"\0\0", body)
+    vhost.append(queue, Run(Route("", queue.name), [content], len(content), len(content), True))
+    life.flush()
+    life = life.next()
+    voices.take_up(life.node)
+    assert payloads(watcher(life).tick(1000)) == []
+    life.flush()
+    assert not life.node.vhosts["/"].queues["mqtt-state-c"].unsettled_count
+
+
+def test_nobody_else_can_write_a_will_or_get_at_one() -> None:
+    life = Life()
+    leave(life)
+    name = "mqtt-state-c"
+    vhost = life.node.vhosts["/"]
+    with pytest.raises(Locked):
+        vhost.queue(name, owner=None)
+    forged = packed.pack(b"\0\0", b"\x03" + _encode("guest", Will("w", b"forged", 1, False, {})))
+    route = Route("", name)
+    assert not vhost.publish(route, Run(route, [forged], len(forged), len(forged), True))
+    life.flush()
+    life = life.next()
+    reader = watcher(life)
+    assert payloads(reader.tick(20)) == [b"gone"]
+    assert life.node.vhosts["/"].queues[name].ready_count == 0

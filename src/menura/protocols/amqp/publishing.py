@@ -225,7 +225,8 @@ def _treatment(block: bytes) -> Treatment | None:
                 at += 1 + block[at]
         if flags & HEADERS:
             start, at = at, at + 4 + int.from_bytes(block[at : at + 4], "big")
-            headers = _headers(block[start:at])
+            # Decoded also to keep what is malformed away from consumers.
+            headers = fields.known_table(block[start:at])
             if "CC" in headers or "BCC" in headers:
                 return None
         mode = 1
@@ -285,7 +286,7 @@ def publish_special(channel: Channel, target: Target, content: bytes) -> None:
         deadline_ms = channel.session.node.agenda.wall_ms + int(expiration)
     if flags & HEADERS:
         raw = properties.headers_raw(block) or b""
-        headers = _headers(raw)
+        headers = fields.known_table(raw)
         if "CC" in headers or "BCC" in headers:
             route = _copied(channel, target, headers, raw)
             changed = _without_bcc(block)
@@ -319,12 +320,6 @@ def _with_reply_address(channel: Channel, block: bytes) -> bytes | None:
         return None
     token = channel.reply_token.encode()
     return b"".join((block[:at], bytes((len(token),)), token, block[at + len(_REPLY_FIELD) :]))
-
-
-@lru_cache(maxsize=256)
-def _headers(raw: bytes) -> Mapping[str, Any]:
-    """Decoded, if only to keep what is malformed away from consumers; many messages bear the same ones."""
-    return fields.decode_table(raw)[0]
 
 
 def _copied(channel: Channel, target: Target, headers: Mapping[str, Any], raw: bytes) -> Route:

@@ -254,7 +254,7 @@ def _normal(frames: bytes, body: int) -> bytes:
 
 
 def _settlements(session: Session, settle: Callable[[int, int], None], data: bytes, position: int, end: int) -> int:
-    """Read single acknowledgements, or rejections, in a row, the first of which begins at `position`; where they end."""
+    """Read single acknowledgements, or rejections, in a row, the first of them at `position`; where they end."""
     following = _SINGLE_END + data[position : position + 11]
     startswith = data.startswith
     stop = position + _ACK_BYTES

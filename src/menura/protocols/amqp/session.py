@@ -73,7 +73,6 @@ class Session:
         self.needed_bytes = len(PROTOCOL_HEADER)
         self.position = 0
         self.publishes: dict[bytes, Any] = {}
-        self.publishes_version = -1
 
         # Output: frames for the next write, and channels that owe confirms.
         self.output = output = Output(node.keeper, around.wake)

@@ -54,7 +54,6 @@ REPLY_CODES = (
     ReplyCode("INTERNAL_ERROR", 541, True),
 )
 REPLY_BY_NAME = {reply.name: reply for reply in REPLY_CODES}
-REPLY_BY_CODE = {reply.code: reply for reply in REPLY_CODES}
 
 CLASS_IDS = {
     "connection": 10,

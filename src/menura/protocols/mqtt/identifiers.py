@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 OWN_IDS = 32767
 _RECEIVED, _RELEASED, _WILL = b"\x01", b"\x02", b"\x03"
 _ALL = 1 << 30
+# An exchange of this name nobody can declare: what has come by it is ours, and what else is in a queue of notes is not.
+NOTES = "amq.notes"
 Note = tuple["Queue", int, Run]
 """A tiny message of a queue of notes, and its position."""
 
@@ -57,9 +59,14 @@ class Identifiers:
 
     def restore(self) -> None:
         """Begin with the notes that outlived the process."""
-        queue = self._state = self._vhost.queues.get(self._name)
+        queue = self._vhost.queues.get(self._name)
+        if queue is not None:
+            self._own(queue)
         while queue is not None and (taken := queue.take(_ALL)) is not None:
             position, run, _ = taken
+            if run.route.exchange != NOTES:
+                queue.settle(position, run)
+                continue
             for at in range(len(run)):
                 self._recall((queue, position + at, run.piece(at, at + 1)))
 
@@ -177,15 +184,30 @@ class Identifiers:
     def _append(self, note: bytes) -> Queue | None:
         if not self._name:
             return None
-        if self._state is None or not self._state.alive:
-            self._state = self._vhost.declare_queue(self._name, durable=True)
+        queue = self._state
+        if queue is None or not queue.alive:
+            queue = self._own(self._vhost.declare_queue(self._name, durable=True))
         content = packed.pack(b"\0\0", note)
-        self._vhost.append(self._state, Run(Route("", self._name), [content], len(content), len(content), True))
-        return self._state
+        self._vhost.append(queue, Run(Route(NOTES, self._name), [content], len(content), len(content), True))
+        return queue
+
+    def _own(self, queue: Queue) -> Queue:
+        """Keep clients of other protocols away from the notes."""
+        self._state = queue
+        queue.owner = self
+        return queue
+
+    def disown(self, queue: Queue) -> None:
+        """The queue of notes is gone (core.ports.Owner)."""
+        self._state = None
 
     def _take_note(self, queue: Queue | None) -> Note | None:
-        taken = queue.take(1) if queue is not None else None
-        return (queue, *taken[:2]) if queue is not None and taken is not None else None
+        while queue is not None and (taken := queue.take(1)) is not None:
+            position, run, _ = taken
+            if run.route.exchange == NOTES:
+                return queue, position, run
+            queue.settle(position, run)
+        return None
 
     def _erase(self, note: Note | None) -> None:
         if note is not None:

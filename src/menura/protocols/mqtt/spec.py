@@ -19,7 +19,6 @@ FLAGS = {
     CONNECT: 0, PUBACK: 0, PUBREC: 0, PUBREL: 2, PUBCOMP: 0, SUBSCRIBE: 2, UNSUBSCRIBE: 2, PINGREQ: 0,
     DISCONNECT: 0, AUTH: 0,
 }  # fmt: skip
-FROM_SERVER = frozenset((CONNACK, SUBACK, UNSUBACK, PINGRESP))
 
 BYTE, TWO, FOUR, VARINT, TEXT, BINARY, PAIR = "byte", "two", "four", "varint", "text", "binary", "pair"
 

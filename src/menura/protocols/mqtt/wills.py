@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from menura.core.access import Access
 from menura.protocols.mqtt import spec, wire
+from menura.protocols.mqtt.errors import MqttError
 from menura.protocols.mqtt.publishing import publish_will
 from menura.protocols.mqtt.wire import Will
 
@@ -36,9 +37,14 @@ def leave(client: Client, access: Access, will: Will | None) -> None:
 def restore(client: Client) -> None:
     """A broker that starts has found a client: the delay of its will begins."""
     octets = client.ids.kept_will()
-    if octets is not None:
+    if octets is None:
+        return
+    try:
         user, will = _decode(octets)
-        leave(client, Access(client.node.users, user, client.vhost.name), will)
+    except MqttError:  # somebody has published to the queue of notes: no reason not to start
+        client.ids.forget_will()
+        return
+    leave(client, Access(client.node.users, user, client.vhost.name), will)
 
 
 def _encode(user: str, will: Will) -> bytes:

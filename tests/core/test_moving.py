@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.core.domain import Receiver, a_vhost, consume, message, publish, take_all
+from tests.core.domain import Receiver, a_vhost, consume, message, numbered, publish, take_all
 from tests.core.kept import Kept, live, notes
 from tests.core.test_browsing import PRIORITIES, bodies, numbers, peek, put
 
@@ -16,6 +16,7 @@ from menura.core.moving import ToExchange, ToQueue, Transfer, copy, delete, move
 from menura.core.ports import Published, Settled
 from menura.core.properties import Properties
 from menura.core.queue import Queue
+from menura.core.routing import Route
 from menura.core.selecting import Selection
 from menura.core.vhost import VHost
 
@@ -96,6 +97,14 @@ def test_what_is_moved_into_its_own_queue_goes_behind(vhost: VHost, q: Queue) ->
     assert done(move(q, ToQueue(vhost, q), Selection(positions=[0, 2]))) == (2, 0, 0)
     assert take_all(q) == [1, 3, 4, 0, 2]
     assert vhost.memory.used_bytes == 0
+
+
+def test_what_comes_after_the_end_was_taken_out_has_a_position_of_its_own(vhost: VHost, q: Queue) -> None:
+    route = Route("", "q")
+    vhost.publish(route, numbered(route, [0, 1, 2]))
+    assert done(delete(q, Selection(positions=[2]))) == (1, 0, 0)
+    vhost.publish(route, numbered(route, [3]))
+    assert [(seen.position, seen.body[7]) for seen in peek(q).messages] == [(0, 0), (1, 1), (3, 3)]
 
 
 def test_deleted_messages_are_gone_and_are_no_dead_letters(vhost: VHost, r: Queue) -> None:

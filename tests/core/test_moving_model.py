@@ -38,6 +38,8 @@ class Moving(QueuesOverRestarts):
         """Every second message, for example, of what waits, from some place on."""
         self.patch.setattr("menura.core.browsing.STEP_MESSAGES_MAX", step)
         model = self.models[name]
+        if what == "copy" or to == "all":
+            count = min(count or 20, 20)  # or there would soon be millions
         fits = [each for each in model.waiting() if each.position % every == 0][skip:]
         chosen = fits if count is None else fits[:count]
         selection = Selection(

@@ -45,7 +45,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 RULED = ["plain", "ranks", "quorum"]
 NAMES = [*ARGUMENTS, HELD_BACK]
-TARGETS = {"plain": ["ranks", "dead"], "quorum": ["ranks", "dead"], "ranks": ["dead"]}
+TARGETS = {"plain": ["ranks", "dead"], "quorum": ["ranks", "dead"], "ranks": ["dead", "plain"]}
 TIMES = [0, 60, 185, 310]
 
 History = tuple[tuple[str, str, int], ...]
@@ -542,8 +542,12 @@ class QueuesWithRules(RuleBasedStateMachine):
                 for position, run in model.queue.read_all()
                 for offset, content in enumerate(run.contents)
             ]
-            expected = [(each.position, each.key) for each in model.waiting()]
-            assert found == expected, f"{model.name}: {found}, not {expected}"
+            waiting = model.waiting()
+            assert [key for _, key in found] == [each.key for each in waiting], model.name
+            for (position, _), each in zip(found, waiting, strict=True):
+                if model.name == "ranks" and not each.persistent:
+                    each.position = position  # those that came together may have changed places with other ranks
+                assert each.position == position
             assert not [each for each in model.messages if each.fate]
 
     @invariant()
@@ -676,7 +680,7 @@ class QueuesWithRulesOnDisk(QueuesWithRules):
 
 
 TestQueuesWithRules: Any = QueuesWithRules.TestCase
-TestQueuesWithRules.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestQueuesWithRules.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
 
 TestQueuesWithRulesOnDisk: Any = QueuesWithRulesOnDisk.TestCase
-TestQueuesWithRulesOnDisk.settings = settings(max_examples=25, stateful_step_count=40, deadline=None)
+TestQueuesWithRulesOnDisk.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)

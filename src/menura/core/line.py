@@ -63,9 +63,11 @@ class Fifo:
 
     def append(self, position: int, run: Run, rank: int) -> bool:
         """Add messages behind all others; whether they became an entry of their own."""
-        tail = self._ready[-1][1] if self._ready else None
-        if isinstance(tail, Run) and tail.absorb(run):
-            return False
+        if self._ready:
+            at, tail = self._ready[-1]
+            # There is a gap where what stood at the end has been taken out of the middle of an entry.
+            if isinstance(tail, Run) and at + len(tail.contents) == position and tail.absorb(run):
+                return False
         self._ready.append((position, run))
         return True
 

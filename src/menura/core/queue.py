@@ -123,6 +123,26 @@ class Queue:
         self.vhost.memory.weigh_runs(count)
         self.touch()
 
+    def enqueue_ranked(self, run: Run, pieces: Sequence[tuple[int, Run]]) -> bool:
+        """`enqueue` a run, by pieces of one rank, behind what waits; not where they have to wait in the journal."""
+        if self._keeper is not None and run.persistent and self._crowded():
+            return False
+        count = len(run.contents)
+        position = self.next_position
+        self.next_position = position + count
+        self.published += count
+        self.ready_count += count
+        self.ready_bytes += run.size_bytes
+        if run.shared is None:
+            self.vhost.memory.charge(run)
+        self.vhost.memory.weigh_runs(len(pieces))
+        append = self._line.append
+        for rank, piece in pieces:
+            append(position, piece, rank)
+            position += len(piece.contents)
+        self.touch()
+        return True
+
     def pass_on(self, run: Run) -> bool:
         """`enqueue` a run, of whatever ranks, if a consumer has room for all of it; whether that was so."""
         count = len(run.contents)

@@ -23,7 +23,7 @@ from menura.core.run import Run
 from menura.core.settings import PLAIN, QueueSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from menura.core.agenda import Entry
     from menura.core.ports import Journal
@@ -135,10 +135,16 @@ class Rules:
                 self._mix()
         elif run.deadline_ms:
             self._mix()
-        if queue.pass_on(run):
+        if settings.priority_max is not None and queue.pass_on(run):
+            return
+        pieces = list(self._by_rank(run))
+        if queue.ready_count and len(pieces) > 1 and queue.enqueue_ranked(run, pieces):
+            self.weigh(run, 1)
+            if run.deadline_ms:
+                self.due(run.deadline_ms)
             return
         waits = False
-        for rank, piece in self._sorted(run):
+        for rank, piece in pieces:
             before = queue.ready_count
             queue.enqueue(piece, rank)
             if queue.ready_count != before:
@@ -176,18 +182,6 @@ class Rules:
             if stop == len(ranks) or ranks[stop] != ranks[start]:
                 yield ranks[start], run if stop - start == len(ranks) else run.piece(start, stop)
                 start = stop
-
-    def _sorted(self, run: Run) -> Iterable[tuple[int, Run]]:
-        """The same, those of equal rank together where that makes no difference: behind others, and not in the journal."""
-        queue = self.queue
-        if self.settings.priority_max is None or not queue.ready_count or (queue.id and run.persistent):
-            return self._by_rank(run)
-        equals: dict[int, list[bytes]] = {}
-        for content in run.contents:
-            equals.setdefault(self._rank(content), []).append(content)
-        if len(equals) == 1:
-            return [(rank, run) for rank in equals]
-        return [(rank, run.of(contents)) for rank, contents in equals.items()]
 
     def _rank(self, content: bytes) -> int:
         assert self.settings.priority_max is not None

@@ -50,10 +50,7 @@ class Run:
 
     def piece(self, start: int, stop: int) -> Run:
         """A run of the messages start..stop-1; shares the messages, not the list."""
-        return self.of(self.contents[start:stop])
-
-    def of(self, contents: list[bytes]) -> Run:
-        """A run of some of its messages."""
+        contents = self.contents[start:stop]
         size_bytes = sum(map(len, contents))
         return Run(self.route, contents, size_bytes, self.longest_bytes, self.persistent, self.shared, self.deadline_ms)
 

@@ -49,7 +49,8 @@ _ROWS = [(name, kind, 0x8000 >> index) for index, (name, kind) in enumerate(PROP
 _INDEX = {name: index for index, name in enumerate(PROPERTIES)}
 _CONTINUED = 0x0001
 _HEADERS, _BEFORE_HEADERS = 0x2000, (0x8000, 0x4000)
-_PRIORITY, _TEXTS_FIRST = 0x0800, 0xC000
+PRIORITY, BEFORE_PRIORITY = 0x0800, 0xE001
+"""The flag of that field, and those of fields of any length before it."""
 _TEXT_OCTETS_MAX = 255
 _SIZE_MAX = {OCTET: 0xFF, TIME: 0xFFFF_FFFF_FFFF_FFFF}
 _WIDTH = {OCTET: 1, TIME: 8}
@@ -157,13 +158,7 @@ def delivery_mode(data: bytes) -> int | None:
 
 
 def priority(data: bytes) -> int | None:
-    flags = _flag_word(data)
-    if not flags & _PRIORITY:
-        return None
-    if flags & (_CONTINUED | _HEADERS | _TEXTS_FIRST):
-        return _number(data, "priority")
-    pos = 2 + (flags >> 12 & 1)
-    return data[_end(OCTET, data, pos) - 1]
+    return _number(data, "priority")
 
 
 def expiration_ms(data: bytes) -> int | None:

@@ -14,7 +14,7 @@ import heapq
 from typing import TYPE_CHECKING, ClassVar
 
 from menura.core import properties
-from menura.core.content import body_length, properties_of
+from menura.core.content import PROPERTIES_AT, body_length, properties_of
 from menura.core.dead_letters import DELIVERY_LIMIT, EXPIRED, MAXLEN, REJECTED, bury
 from menura.core.delivery_counts import counted, delivery_count
 from menura.core.line import Place
@@ -137,7 +137,7 @@ class Rules:
             self._mix()
         if settings.priority_max is not None and queue.pass_on(run):
             return
-        pieces = list(self._by_rank(run))
+        pieces = list(self._by_rank(run) if queue.id and run.persistent else self._sorted(run))
         if queue.ready_count and len(pieces) > 1 and queue.enqueue_ranked(run, pieces):
             self.weigh(run, 1)
             if run.deadline_ms:
@@ -183,9 +183,28 @@ class Rules:
                 yield ranks[start], run if stop - start == len(ranks) else run.piece(start, stop)
                 start = stop
 
+    def _sorted(self, run: Run) -> Iterator[tuple[int, Run]]:
+        """The same, those of equal rank together: the journal does not know them, nor does anybody wait for them."""
+        if self.settings.priority_max is None or not self.queue.ready_count:
+            yield from self._by_rank(run)
+            return
+        equals: dict[int, list[bytes]] = {}
+        for content in run.contents:
+            equals.setdefault(self._rank(content), []).append(content)
+        for rank, contents in equals.items():
+            sizes = list(map(len, contents))
+            yield rank, Run(run.route, contents, sum(sizes), max(sizes), run.persistent, run.shared, run.deadline_ms)
+
     def _rank(self, content: bytes) -> int:
         assert self.settings.priority_max is not None
-        return min(properties.priority(properties_of(content)) or 0, self.settings.priority_max)
+        flags = content[PROPERTIES_AT] << 8 | content[PROPERTIES_AT + 1]
+        if not flags & properties.PRIORITY:
+            return 0
+        if flags & properties.BEFORE_PRIORITY:
+            priority = properties.priority(properties_of(content)) or 0
+        else:  # nothing but the delivery mode may stand before it
+            priority = content[PROPERTIES_AT + 2 + (flags >> 12 & 1)]
+        return priority if priority < self.settings.priority_max else self.settings.priority_max
 
     @property
     def _excess(self) -> int:

@@ -280,7 +280,7 @@ def test_what_has_expired_is_not_there_any_more(vhost: VHost, q: Queue) -> None:
 
 def paged(monkeypatch: pytest.MonkeyPatch, count: int, arguments: dict[str, bytes] | None = None) -> tuple[Kept, Queue]:
     """A queue most of which is in the journal alone."""
-    monkeypatch.setattr("menura.core.queue.RESIDENT_BYTES_MAX", 500)
+    monkeypatch.setattr("menura.core.backlog.RESIDENT_BYTES_MAX", 500)
     monkeypatch.setattr("menura.core.paging._READ_MESSAGES_MAX", 7)
     kept = live()
     queue = kept.vhost.declare_queue("q", durable=True, arguments=arguments or {})

@@ -361,7 +361,7 @@ def test_a_message_is_in_the_new_place_and_gone_from_the_old_in_one_write() -> N
 def test_what_is_in_the_journal_alone_is_moved_and_the_rest_of_it_stays_there(
     monkeypatch: pytest.MonkeyPatch, priorities: bool
 ) -> None:
-    monkeypatch.setattr("menura.core.queue.RESIDENT_BYTES_MAX", 500)
+    monkeypatch.setattr("menura.core.backlog.RESIDENT_BYTES_MAX", 500)
     monkeypatch.setattr("menura.core.paging._READ_MESSAGES_MAX", 7)
     kept = two_durable()
     vhost = kept.vhost

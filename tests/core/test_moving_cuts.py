@@ -174,7 +174,7 @@ class Life:
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("menura.core.queue.RESIDENT_BYTES_MAX", 300)
+    monkeypatch.setattr("menura.core.backlog.RESIDENT_BYTES_MAX", 300)
     monkeypatch.setattr("menura.core.paging._READ_MESSAGES_MAX", 4)
     monkeypatch.setattr("menura.core.browsing.STEP_MESSAGES_MAX", 3)
 

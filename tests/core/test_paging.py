@@ -33,7 +33,7 @@ class LossyJournal(NotedJournal):
 @pytest.fixture
 def marks(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Ten messages may be in memory, three are read back at a time."""
-    monkeypatch.setattr("menura.core.queue.RESIDENT_BYTES_MAX", 10 * MESSAGE_BYTES)
+    monkeypatch.setattr("menura.core.backlog.RESIDENT_BYTES_MAX", 10 * MESSAGE_BYTES)
     monkeypatch.setattr("menura.core.paging._READ_MESSAGES_MAX", 3)
     return monkeypatch
 
@@ -123,7 +123,7 @@ def test_transient_messages_among_persistent_ones_stay_where_they_are(kept: Kept
 
 
 def test_memory_that_runs_short_makes_every_queue_page(marks: pytest.MonkeyPatch) -> None:
-    marks.setattr("menura.core.queue.RESIDENT_BYTES_MAX", 1 << 30)
+    marks.setattr("menura.core.backlog.RESIDENT_BYTES_MAX", 1 << 30)
     kept = live(watermark_bytes=100_000)
     for name in ("large", "small"):
         kept.vhost.declare_queue(name, durable=True)

@@ -125,7 +125,7 @@ class QueuesOverRestarts(RuleBasedStateMachine):
 
     @rule(resident_bytes=st.sampled_from([0, 100, 2000, 1 << 30]), read_bytes=st.sampled_from([1, 300, 1 << 20]))
     def set_marks(self, resident_bytes: int, read_bytes: int) -> None:
-        self.patch.setattr("menura.core.queue.RESIDENT_BYTES_MAX", resident_bytes)
+        self.patch.setattr("menura.core.backlog.RESIDENT_BYTES_MAX", resident_bytes)
         self.patch.setattr("menura.core.paging._READ_BYTES", read_bytes)
         self.patch.setattr("menura.core.paging._READ_MESSAGES_MAX", 1 + read_bytes % 7)
 

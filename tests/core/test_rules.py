@@ -204,7 +204,7 @@ def test_a_mixed_run_is_put_in_order() -> None:
 def test_ranks_and_times_are_known_again_after_a_restart(
     resident_bytes_max: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("menura.core.queue.RESIDENT_BYTES_MAX", resident_bytes_max)
+    monkeypatch.setattr("menura.core.backlog.RESIDENT_BYTES_MAX", resident_bytes_max)
     kept = live()
     pass_time(kept.node, 1000)
     vhost = kept.node.vhosts["/"]

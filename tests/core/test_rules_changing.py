@@ -24,7 +24,7 @@ def set_policy(vhost: VHost, **definition: object) -> None:
 @pytest.fixture
 def paging(monkeypatch: pytest.MonkeyPatch) -> None:
     """All that can be is in the journal alone once something waits."""
-    monkeypatch.setattr("menura.core.queue.RESIDENT_BYTES_MAX", 0)
+    monkeypatch.setattr("menura.core.backlog.RESIDENT_BYTES_MAX", 0)
 
 
 def publish_kept(vhost: VHost, *found: str, **properties: object) -> None:

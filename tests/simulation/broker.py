@@ -314,7 +314,7 @@ class BrokerWorld:
 @contextmanager
 def small_pages() -> Iterator[None]:
     with (
-        patch("menura.core.queue.RESIDENT_BYTES_MAX", 300),
+        patch("menura.core.backlog.RESIDENT_BYTES_MAX", 300),
         patch("menura.core.paging._READ_MESSAGES_MAX", 3),
     ):
         yield

@@ -20,7 +20,7 @@ from menura.core.run import Run
 
 if TYPE_CHECKING:
     from menura.core.queue import Queue
-    from menura.core.vhost import VHost
+    from menura.core.traffic import Traffic
 
 REJECTED, EXPIRED, MAXLEN, DELIVERY_LIMIT = "rejected", "expired", "maxlen", "delivery_limit"
 DEATHS = "x-death"
@@ -44,7 +44,7 @@ class Death(NamedTuple):
 class Letters:
     """The dead letters of a virtual host on their way."""
 
-    def __init__(self, vhost: VHost) -> None:
+    def __init__(self, vhost: Traffic) -> None:
         self._vhost = vhost
         self._waiting: list[Death] = []
         self._routes: dict[tuple[str, tuple[str, ...]], Route] = {}

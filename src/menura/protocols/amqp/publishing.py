@@ -32,6 +32,8 @@ PUBLISH = (60, 40)
 # Flags of properties that mean something to the broker (specification section 4.2.6.1), and of reserved ones.
 HEADERS, REPLY, EXPIRATION, USER_ID = 0x2000, 0x0200, 0x0100, 0x0010
 SPECIAL = HEADERS | EXPIRATION | USER_ID | 0x0003
+# In the first octet of a block: headers or an expiration, which are all that `treatment` knows more of.
+_TREATED = (HEADERS | EXPIRATION) >> 8
 _REPLY_TO = REPLY_TO.encode()
 _KNOWN_BYTES_MAX = 512
 _TTL_DIGITS = 10  # what has fewer is not too large a number of milliseconds
@@ -210,6 +212,8 @@ def treatment(block: bytes) -> Treatment | None:
 
     None if each has to be looked at by itself, as `publish_special` does, or is wrong.
     """
+    if len(block) < 2 or not block[0] & _TREATED:
+        return None
     return _treatment(block) if len(block) <= _KNOWN_BYTES_MAX else _treatment.__wrapped__(block)
 
 

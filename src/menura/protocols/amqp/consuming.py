@@ -19,6 +19,8 @@ from menura.protocols.amqp.delivery import DeliverFrames, content_frames, get_ok
 from menura.protocols.amqp.errors import AmqpError
 
 if TYPE_CHECKING:
+    from menura.core.queue import Queue
+    from menura.core.run import Run
     from menura.protocols.amqp.channel import Channel
 
 REPLY_TO = "amq.rabbitmq.reply-to"
@@ -102,19 +104,15 @@ def basic_get(channel: Channel, method: Any) -> None:
     session = channel.session
     name = channel.queue_or_last(method.queue)
     session.access.require(Verb.READ, "queue", name)
-    queue = session.vhost.queue(name, session)
-    if queue.consumers.single and queue_type(queue.arguments) == "quorum":
-        raise Locked(
-            f"cannot obtain access to locked queue '{name}' in vhost '{session.vhost.name}'. basic.get operations are "
-            "not supported by quorum queues with single active consumer"
-        )
-    taken = queue.get()
+    vhost = session.vhost
+    queue = vhost.queue(name, session)
+    taken = queue.take(1) if queue.rules is None else _get_by_rules(queue)
     if taken is None:
         channel.send("basic.get-empty")
         return
     position, run, redelivered = taken
-    if session.vhost.tracer is not None:
-        session.vhost.tracer.delivered(session.here, channel.number, queue, run, redelivered)
+    if vhost.tracer is not None:
+        vhost.tracer.delivered(session.here, channel.number, queue, run, redelivered)
     if method.no_ack:
         tag = channel.ledger.skip(1)
         queue.settle(position, run)
@@ -122,6 +120,15 @@ def basic_get(channel: Channel, method: Any) -> None:
         tag = channel.ledger.add(None, queue, position, run)
     session.send(get_ok_frame(channel.number, tag, redelivered, run.route, queue.ready_count))
     session.send(content_frames(run.contents[0], channel.number, session.frame_bytes_max))
+
+
+def _get_by_rules(queue: Queue) -> tuple[int, Run, bool] | None:
+    if queue.consumers.single and queue_type(queue.arguments) == "quorum":
+        raise Locked(
+            f"cannot obtain access to locked queue '{queue.name}' in vhost '{queue.vhost.name}'. basic.get operations "
+            "are not supported by quorum queues with single active consumer"
+        )
+    return queue.get()
 
 
 # -- settling ------------------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
 
 def _shorter() -> list[str]:
     directories = sorted(path for path in (ROOT / "tests").iterdir() if path.is_dir())
-    left_out = {"clients", "durability", "simulation", "suites", "fuzz", "__pycache__"}
+    left_out = {"clients", "conformance", "durability", "simulation", "suites", "fuzz", "__pycache__"}
     chosen = [str(path.relative_to(ROOT)) for path in directories if path.name not in left_out]
     files = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests").glob("test_*.py"))
     smoke = [str(SMOKE)] if (ROOT / SMOKE).exists() else []

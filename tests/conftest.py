@@ -2,6 +2,9 @@
 
 `MENURA_TEST_AMQP_URL=amqp://guest:guest@127.0.0.1:5672/ pytest tests/conformance` runs the same tests against
 that broker; so does any test that asks for nothing but `amqp_url`.
+
+Hypothesis draws the same examples in every run, so that a change is judged by what it changes;
+`pytest --hypothesis-profile=exploring` draws others each time.
 """
 
 from __future__ import annotations
@@ -10,8 +13,13 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 import menura
+
+settings.register_profile("repeating", derandomize=True)
+settings.register_profile("exploring", derandomize=False)
+settings.load_profile("repeating")
 
 NAMED_BROKER = "MENURA_TEST_AMQP_URL"
 

@@ -148,4 +148,4 @@ def test_what_is_durable_and_held_does_not_stay_in_memory() -> None:
         publish(kept.vhost, "k", "b" * 1000, 60_000, mode=2)
     queue = kept.vhost.queues["amq.delayed.x"]
     assert queue.ready_count == 100
-    assert not list(queue.resident_runs())
+    assert not [place for place in queue.places if isinstance(place.waiting, Run)]

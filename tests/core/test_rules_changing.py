@@ -54,7 +54,7 @@ def test_bytes_limited_by_a_policy_count_what_is_in_the_journal(paging: None) ->
     queue = declare(kept.vhost, "q", durable=True)
     publish_kept(kept.vhost, "aa")
     publish_kept(kept.vhost, "bb", "cc")
-    assert not list(queue.resident_runs())
+    assert not [place for place in queue.places if isinstance(place.waiting, Run)]
     set_policy(kept.vhost, max_length_bytes=4)
     assert queue.ready_count == 2
     publish_kept(kept.vhost, "dd")

@@ -129,8 +129,9 @@ class Backlog:
         self.unsettled_bytes += run.size_bytes
 
     def drop(self, position: int, run: Run) -> None:
-        """Forget messages that waited, and were taken off for good."""
-        self._forget(position, run)
+        """Forget messages that were taken off for good."""
+        self.vhost.memory.release(run)
+        self._note_settled(position, run)
 
     def exchange(self, run: Run, content: bytes) -> Run:
         """A run of one message that was taken before, with other content; the journal keeps what it has."""
@@ -149,16 +150,12 @@ class Backlog:
             if isinstance(place.waiting, Paged):
                 self._settled(place.position, place.waiting.count)
             else:
-                self._forget(place.position, place.waiting)
+                self.drop(place.position, place.waiting)
         self._line.clear()
         self.ready_count = self.ready_bytes = self._paged_count = self._paged_bytes = 0
         if self.rules is not None:
             self.rules.body_bytes = 0
         return count
-
-    def _forget(self, position: int, run: Run) -> None:
-        self.vhost.memory.release(run)
-        self._note_settled(position, run)
 
     def _note_settled(self, position: int, run: Run) -> None:
         if self._keeper is not None and run.persistent:
@@ -196,10 +193,6 @@ class Backlog:
                 yield position, waiting
             elif self._keeper is not None:
                 yield from read_through(self._keeper, self.id, position, waiting)
-
-    def resident_runs(self) -> Iterator[Run]:
-        """What waits, as far as it is in memory."""
-        return (place.waiting for place in self._line if isinstance(place.waiting, Run))
 
     def replace(self, places: Sequence[Place], rest: Mapping[int, Sequence[Entry]]) -> None:
         """Put what is left of entries, by their positions, in their place; what is not is the caller's."""

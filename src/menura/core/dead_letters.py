@@ -96,9 +96,8 @@ class Letters:
     def _hand_over(self, route: Route, contents: list[bytes], persistent: bool, without: frozenset[str]) -> bool:
         """Whether all of them have found a queue."""
         vhost = self._vhost
-        lengths = list(map(len, contents))
         refused, vhost.refused = vhost.refused, 0
-        unwanted = vhost.publish(route, Run(route, contents, sum(lengths), max(lengths), persistent), without)
+        unwanted = vhost.publish(route, Run.of(route, contents, persistent), without)
         found = not unwanted and not vhost.refused
         vhost.refused = refused  # no publisher is told that there was no room for a dead letter
         return found

@@ -152,7 +152,6 @@ class Delays(Rules):
         # Their own time to live begins now.
         for ttl_ms, group in groupby(map(_sent_on, held), itemgetter(0)):
             contents = [content for _, content in group]
-            sizes = list(map(len, contents))
             due_ms = 0 if ttl_ms is None else vhost.agenda.wall_ms + ttl_ms
-            vhost.publish(route, Run(route, contents, sum(sizes), max(sizes), persistent, None, due_ms))
+            vhost.publish(route, Run.of(route, contents, persistent, due_ms))
             vhost.take_refused()

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from menura.core.queue import Queue
     from menura.core.vhost import VHost
 
-_ROUTES_MAX = 1024
-
 
 class Moved(NamedTuple):
     """How many messages were looked at and meant; and of those, what was done, what had nowhere to go, and what was
@@ -49,21 +47,12 @@ class Destination:
 
     def __init__(self, vhost: VHost) -> None:
         self._vhost = vhost
-        self._routes: dict[tuple[str, tuple[str, ...]], Route] = {}
 
     def send(self, run: Run) -> tuple[list[int], list[int]]:
         raise NotImplementedError
 
     def check(self) -> None:
         """Raise a refusal if there is no such place (any more)."""
-
-    def _route(self, exchange: str, keys: tuple[str, ...]) -> Route:
-        route = self._routes.get((exchange, keys))
-        if route is None:
-            if len(self._routes) >= _ROUTES_MAX:
-                self._routes.clear()
-            route = self._routes[exchange, keys] = Route(exchange, keys[0], keys[1:])
-        return route
 
     def _publish(self, route: Route, run: Run, places: Sequence[int]) -> tuple[list[int], list[int]]:
         """Publish some messages of a run."""
@@ -93,7 +82,7 @@ class ToExchange(Destination):
 
     def send(self, run: Run) -> tuple[list[int], list[int]]:
         keys = (run.route.key, *run.route.further_keys) if self._key is None else (self._key,)
-        return self._publish(self._route(self._exchange, keys), run, range(len(run)))
+        return self._publish(self._vhost.letters.route(self._exchange, keys), run, range(len(run)))
 
 
 class ToQueue(Destination):
@@ -129,7 +118,7 @@ class ToOrigin(Destination):
             assert place is not None
             for exchange, keys in ((place.exchange, place.keys), ("", (place.queue,))):
                 if left and exchange in self._vhost.exchanges:
-                    left, full = self._publish(self._route(exchange, keys), run, left)
+                    left, full = self._publish(self._vhost.letters.route(exchange, keys), run, left)
                     refused += full
             unrouted += left
         return unrouted, refused
@@ -208,8 +197,7 @@ class Transfer:
         rules = self._queue.rules
         if rules is not None and rules.settings.quorum:
             contents = list(map(_uncounted, run.contents))
-            lengths = list(map(len, contents))
-            run = Run(run.route, contents, sum(lengths), max(lengths), run.persistent)
+            run = Run.of(run.route, contents, run.persistent)
         return self._destination.send(run)
 
     def _settle(self, place: Place, run: Run, left: set[int]) -> None:
@@ -286,8 +274,7 @@ def _anew(vhost: VHost, route: Route, run: Run, places: Sequence[int]) -> Iterat
         if stop == len(places) or due_ms[stop] != due_ms[start]:
             at = list(places[start:stop])
             contents = [run.contents[place] for place in at]
-            lengths = list(map(len, contents))
-            yield at, Run(route, contents, sum(lengths), max(lengths), run.persistent, None, due_ms[start])
+            yield at, Run.of(route, contents, run.persistent, due_ms[start])
             start = stop
 
 

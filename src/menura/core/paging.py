@@ -75,7 +75,7 @@ def read_back(
         if route is None:
             route = routes[names] = Route(stored.exchange, stored.keys[0], stored.keys[1:])
         for position, contents, deadline_ms in _due_together(stored, deadline_of):
-            run = _run(route, contents, deadline_ms)
+            run = Run.of(route, contents, True, deadline_ms)
             if found:
                 at, last = found[-1]
                 if at + len(last.contents) == position and last.absorb(run):
@@ -97,7 +97,7 @@ def read_singles(journal: Reader, queue: int, positions: Sequence[int]) -> Itera
         if (route.exchange, (route.key, *route.further_keys)) != (stored.exchange, stored.keys):
             route = Route(stored.exchange, stored.keys[0], stored.keys[1:])
         for position, content in enumerate(stored.contents, stored.first):
-            yield position, _run(route, [content], 0)
+            yield position, Run.of(route, [content], True)
 
 
 def read_through(
@@ -129,8 +129,3 @@ def _due_together(
         else:
             parts.append((position, [content], deadline_ms))
     return parts
-
-
-def _run(route: Route, contents: list[bytes], deadline_ms: int) -> Run:
-    lengths = list(map(len, contents))
-    return Run(route, contents, sum(lengths), max(lengths), persistent=True, deadline_ms=deadline_ms)

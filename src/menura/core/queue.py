@@ -217,7 +217,7 @@ class Queue(Backlog):
         self.unsettled_count -= count
         self.unsettled_bytes -= run.size_bytes
         self.acknowledged += count
-        self._forget(position, run)
+        self.drop(position, run)
 
     def reject(self, position: int, run: Run) -> None:
         """These messages, taken before, are not wanted by who was to have them."""
@@ -239,7 +239,7 @@ class Queue(Backlog):
         self.unsettled_count -= count
         self.unsettled_bytes -= run.size_bytes
         if not self.alive:
-            self._forget(position, run)
+            self.drop(position, run)
             return
         self._line.put_back(position, run, rank)
         self.vhost.memory.weigh_runs(1)

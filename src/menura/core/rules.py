@@ -192,8 +192,7 @@ class Rules:
         for content in run.contents:
             equals.setdefault(self._rank(content), []).append(content)
         for rank, contents in equals.items():
-            sizes = list(map(len, contents))
-            yield rank, Run(run.route, contents, sum(sizes), max(sizes), run.persistent, run.shared, run.deadline_ms)
+            yield rank, Run.of(run.route, contents, run.persistent, run.deadline_ms, run.shared)
 
     def _rank(self, content: bytes) -> int:
         assert self.settings.priority_max is not None
@@ -297,7 +296,12 @@ class Rules:
                 low = settings.retry_min_ms or 0
                 self._park(position, run, min(low * count, settings.retry_max_ms or low))
                 return
-        queue.put_back(position, run, self._rank(run.contents[0]) if settings.priority_max is not None else 0)
+        self._put_back(position, run)
+
+    def _put_back(self, position: int, run: Run) -> None:
+        """One message, or such as have no rank, go to their place."""
+        ranked = self.settings.priority_max is not None
+        self.queue.put_back(position, run, self._rank(run.contents[0]) if ranked else 0)
 
     def _park(self, position: int, run: Run, ms: int, reason: str = "") -> None:
         """Set messages aside for a time; meanwhile they are in nobody's hands but ours."""
@@ -396,8 +400,7 @@ class Rules:
         if reason:
             self._bury(position, run, reason)
         else:
-            ranked = self.settings.priority_max is not None
-            self.queue.put_back(position, run, self._rank(run.contents[0]) if ranked else 0)
+            self._put_back(position, run)
 
     def used(self) -> None:
         """Somebody has declared the queue, or got a message of it, or a consumer has come or gone."""

@@ -45,6 +45,19 @@ class Run:
         self.shared = shared
         self.deadline_ms = deadline_ms
 
+    @classmethod
+    def of(
+        cls,
+        route: Route,
+        contents: list[bytes],
+        persistent: bool,
+        deadline_ms: int = 0,
+        shared: SharedCharge | None = None,
+    ) -> Run:
+        """A run of at least one message, measured here."""
+        sizes = list(map(len, contents))
+        return cls(route, contents, sum(sizes), max(sizes), persistent, shared, deadline_ms)
+
     def __len__(self) -> int:
         return len(self.contents)
 

@@ -212,5 +212,4 @@ def _others(queues: list[Queue], without: Collection[str]) -> list[Queue]:
 
 def _run_of(run: Run, contents: list[bytes]) -> Run:
     """Some messages of a run as one of their own."""
-    sizes = [len(content) for content in contents]
-    return Run(run.route, contents, sum(sizes), max(sizes), run.persistent, deadline_ms=run.deadline_ms)
+    return Run.of(run.route, contents, run.persistent, run.deadline_ms)

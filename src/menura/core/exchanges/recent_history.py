@@ -76,8 +76,7 @@ class RecentHistoryExchange(FanoutExchange):
         runs = []
         for (route, persistent), kept in groupby(self._kept, key=lambda each: each[:2]):
             contents = [content for _, _, content in kept]
-            sizes = [len(content) for content in contents]
-            runs.append(Run(route, contents, sum(sizes), max(sizes), persistent))
+            runs.append(Run.of(route, contents, persistent))
         return runs
 
     def forget(self, memory: MemoryAccount) -> None:

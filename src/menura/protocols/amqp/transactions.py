@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from menura.core.errors import PreconditionFailed
@@ -54,8 +53,7 @@ def tx_commit(channel: Channel, method: Any) -> None:
         channel.session.vhost.exchange(target.route.exchange)
     channel.transaction = None
     refused = channel.refused
-    keeper = channel.session.node.keeper
-    with keeper.together() if keeper is not None else nullcontext():
+    with channel.session.vhost.together():
         for target, run in published:
             channel.publish(target, run)
         channel.accept(transaction.accepted)

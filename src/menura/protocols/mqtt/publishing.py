@@ -133,18 +133,16 @@ def publish(session: Session, target: Target, flags: int, contents: list[bytes],
 
 def _publish(vhost: VHost, route: Route, contents: list[bytes], flags: int, by: Connected | None = None) -> bool:
     """Whether nobody wanted them."""
-    size_bytes = sum(map(len, contents))
-    longest_bytes = max(map(len, contents))
     if flags & 1:
         retain(vhost, route, contents[-1])
     deadline_ms = 0
     if contents[0][packed.PROPERTIES_AT] & _EXPIRATION:
         deadline_ms = meta_of(packed.properties_of(contents[0])).expires_at_ms
-    run = Run(route, contents, size_bytes, longest_bytes, flags & 6 > 0, deadline_ms=deadline_ms)
+    run = Run.of(route, contents, flags & 6 > 0, deadline_ms)
     if vhost.tracer is not None:
         vhost.tracer.published(by, 1, run)
     unwanted = vhost.publish(route, run)
-    vhost.refused = 0
+    vhost.take_refused()
     return bool(unwanted)
 
 

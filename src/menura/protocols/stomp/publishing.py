@@ -182,18 +182,18 @@ def _writable(session: Session, name: str, key: str) -> Exchange:
     return exchange
 
 
-def publish(session: Session, target: Target, contents: list[bytes], size_bytes: int, longest_bytes: int) -> None:
+def publish(session: Session, target: Target, contents: list[bytes]) -> None:
     """Hand messages that came one after another to the core."""
     deadline_ms = 0
     if target.expiration_ms is not None:
         deadline_ms = session.node.agenda.wall_ms + target.expiration_ms
-    run = Run(target.route, contents, size_bytes, longest_bytes, target.persistent, deadline_ms=deadline_ms)
+    run = Run.of(target.route, contents, target.persistent, deadline_ms)
     keeper = session.node.keeper if run.persistent else None
     before = keeper.appended if keeper is not None else 0
     if session.vhost.tracer is not None:
         session.vhost.tracer.published(session.here, 1, run)
     session.vhost.publish(run.route, run)
-    session.vhost.refused = 0
+    session.vhost.take_refused()
     kept = keeper is not None and keeper.appended != before
     if kept:
         session.receipts.uncertain()
@@ -209,7 +209,6 @@ def take(session: Session, target: Target, contents: list[bytes], receipts: Sequ
             error.receipt = receipts[0] if receipts else None
             raise
         return
-    sizes = list(map(len, contents))
-    publish(session, target, contents, sum(sizes), max(sizes))
+    publish(session, target, contents)
     for receipt in receipts:
         session.receipts.give(receipt)

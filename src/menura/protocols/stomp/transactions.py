@@ -8,7 +8,6 @@ Transactions that are open when the connection ends are aborted (1.2, section BE
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from menura.core.ledger import Span
@@ -92,11 +91,9 @@ class Transactions:
             session.vhost.exchange(target.route.exchange)
         del self._open[name]
         session.node.memory.hold(-transaction.size_bytes)
-        keeper = session.node.keeper
-        with keeper.together() if keeper is not None else nullcontext():
+        with session.vhost.together():
             for target, contents in transaction.sent:
-                sizes = list(map(len, contents))
-                publishing.publish(session, target, contents, sum(sizes), max(sizes))
+                publishing.publish(session, target, contents)
             for deliveries, spans, requeue in transaction.settled:
                 deliveries.settle(spans, requeue)
                 self._release(deliveries)

@@ -6,45 +6,27 @@ virtual host and the user.
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from pamqp.commands import Exchange, Queue
 from tests.conformance.administration import Administration
 from tests.conformance.answers import channel_error, declared
 from tests.conformance.conftest import Connect
+from tests.conformance.estates import Estate, new_estate
 from tests.conformance.wire import EXCHANGE_DECLARED, Client
 
 TO_MINE: dict[str, Any] = {"x-dead-letter-exchange": "mine-x"}
 TO_OTHERS: dict[str, Any] = {"x-dead-letter-exchange": "other-x"}
 
 
-@dataclass(frozen=True)
-class Writer:
-    vhost: str
-    user: str
-    url: str
-
-    def undo(self, text: str) -> str:
-        return text.replace(self.vhost, "v").replace(self.user, "u")
-
-
 @pytest.fixture(scope="module")
-def writer(amqp_url: str, administration: Administration) -> Writer:
-    suffix = uuid.uuid4().hex[:8]
-    vhost, user = f"vhost-{suffix}", f"user-{suffix}"
-    parts = urlsplit(amqp_url)
-    administration.add_vhost(vhost)
-    administration.add_user(user, "secret")
-    administration.permit(user, vhost, ".*", "^mine", "^mine")
-    return Writer(vhost, user, f"amqp://{user}:secret@{parts.hostname}:{parts.port}/{vhost}")
+def writer(amqp_url: str, administration: Administration) -> Estate:
+    return new_estate(amqp_url, administration, ".*", "^mine", "^mine")
 
 
 @pytest.fixture
-def u(connect: Connect, writer: Writer) -> Client:
+def u(connect: Connect, writer: Estate) -> Client:
     return connect(writer.url, writer.undo).login().open_channel()
 
 

@@ -5,39 +5,21 @@ In a virtual host and with a user of its own; v and u stand for their names.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from pamqp.commands import Channel, Connection, Queue
 from tests.conformance.administration import Administration
 from tests.conformance.answers import channel_error, connection_error, declared
 from tests.conformance.conftest import Connect
+from tests.conformance.estates import Estate, new_estate
 from tests.conformance.wire import Client
-
-
-@dataclass(frozen=True)
-class Estate:
-    vhost: str
-    user: str
-    url: str
-
-    def undo(self, text: str) -> str:
-        return text.replace(self.vhost, "v").replace(self.user, "u")
 
 
 @pytest.fixture(scope="module")
 def estate(amqp_url: str, administration: Administration) -> Estate:
-    suffix = uuid.uuid4().hex[:8]
-    vhost, user = f"limited-vhost-{suffix}", f"limited-user-{suffix}"
-    parts = urlsplit(amqp_url)
-    administration.add_vhost(vhost)
-    administration.add_user(user, "secret")
-    administration.permit(user, vhost, ".*", ".*", ".*")
-    return Estate(vhost, user, f"amqp://{user}:secret@{parts.hostname}:{parts.port}/{vhost}")
+    return new_estate(amqp_url, administration, ".*", ".*", ".*")
 
 
 @pytest.fixture

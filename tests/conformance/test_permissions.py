@@ -5,8 +5,6 @@ In a virtual host of its own; v and u stand for its name and the user's.
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,34 +13,16 @@ from pamqp.commands import Basic, Connection, Exchange, Queue, Tx
 from tests.conformance.administration import Administration
 from tests.conformance.answers import BOUND, channel_error, connection_error, declared, returned
 from tests.conformance.conftest import Connect
+from tests.conformance.estates import Estate, new_estate
 from tests.conformance.wire import EXCHANGE_DECLARED, Client
-
-
-@dataclass(frozen=True)
-class Estate:
-    """The virtual host, the user, and where to log in."""
-
-    vhost: str
-    user: str
-    owners_url: str
-    users_url: str
-
-    def undo(self, text: str) -> str:
-        return text.replace(self.vhost, "v").replace(self.user, "u")
 
 
 @pytest.fixture(scope="session")
 def estate(amqp_url: str, administration: Administration) -> Estate:
     """mine-q, mine-x, mine-t (topic), mine-y and other-q, other-x; the user has topic rights too."""
-    suffix = uuid.uuid4().hex[:8]
-    vhost, user = f"vhost-{suffix}", f"user-{suffix}"
-    parts = urlsplit(amqp_url)
-    place = f"{parts.hostname}:{parts.port}/{vhost}"
-    estate = Estate(vhost, user, f"amqp://{parts.username}:{parts.password}@{place}", f"amqp://{user}:secret@{place}")
-    administration.add_vhost(vhost)
-    administration.add_user(user, "secret")
-    administration.permit(parts.username or "guest", vhost, ".*", ".*", ".*")
-    administration.permit(user, vhost, "^mine", "^mine", "^mine")
+    estate = new_estate(amqp_url, administration, "^mine", "^mine", "^mine")
+    vhost, user = estate.vhost, estate.user
+    administration.permit(urlsplit(amqp_url).username or "guest", vhost, ".*", ".*", ".*")
     administration.permit_topics(user, vhost, "mine-t", r"^news\.", r"^news\.")
     administration.permit_topics(user, vhost, "mine-y", r"^{username}\.{vhost}\.", "^.*$")
     owner = Client(estate.owners_url).login().open_channel()
@@ -56,7 +36,7 @@ def estate(amqp_url: str, administration: Administration) -> Estate:
 
 @pytest.fixture
 def u(connect: Connect, estate: Estate) -> Client:
-    return connect(estate.users_url, estate.undo).login().open_channel()
+    return connect(estate.url, estate.undo).login().open_channel()
 
 
 def refused(what: str, method: type[Any]) -> str:
@@ -155,7 +135,7 @@ def test_what_is_permitted_is_done(u: Client) -> None:
 
 
 def test_a_virtual_host_is_refused(connect: Connect, estate: Estate) -> None:
-    client = connect(estate.users_url, estate.undo)
+    client = connect(estate.url, estate.undo)
     client.start()
     client.send(client.start_ok(), channel=0)
     client.expect("0 Connection.Tune(...")

@@ -16,8 +16,9 @@ from random import Random
 from typing import NamedTuple
 
 import pytest
+from tests.fuzz.cases import Step, reads, steps_of
 from tests.fuzz.hunting import smallest
-from tests.fuzz.mqtt_traffic import conversation, reads, spoiled
+from tests.fuzz.mqtt_traffic import conversation, spoiled
 from tests.protocols.memory import assert_balanced, chunkings, make_node
 from tests.protocols.mqtt.peer import V3_1, V3_1_1, V5, Packets, Peer, connect, publish, subscribe
 
@@ -37,18 +38,6 @@ LIMITS = MqttLimits(
 VERSIONS = (V3_1, V3_1_1, V5, V5)
 
 
-class Step(NamedTuple):
-    """A read of one of the hostile clients, and what the world does afterwards."""
-
-    client: int
-    read: bytes
-    seconds: float = 0.0
-    flush: bool = True
-    congested: bool = False
-    durable: bool = True
-    lost: bool = False
-
-
 class Case(NamedTuple):
     """All that a run depends on."""
 
@@ -65,26 +54,7 @@ def make_case(seed: int) -> Case:
         packets = conversation(chance, chance.choice(VERSIONS))
         packets = spoiled(chance, packets, 0 if chance.random() < 0.2 else 1)
         waiting.append((number, reads(chance, packets)))
-    steps = []
-    patient = chance.random() < 0.5
-    while waiting:
-        at = chance.randrange(min(len(waiting), 3))
-        number, parts = waiting[at]
-        read = parts.pop(0) if parts else b""
-        if not parts:
-            del waiting[at]
-        quiet = patient or chance.random() < 0.9
-        steps.append(
-            Step(
-                number,
-                read,
-                0.0 if quiet else chance.choice((0.5, 1.0, 4.0)),
-                quiet or chance.random() < 0.5,
-                not quiet and chance.random() < 0.3,
-                quiet or chance.random() < 0.5,
-                not parts or chance.random() < 0.01,
-            )
-        )
+    steps = steps_of(chance, waiting)
     return Case(chance.random() < 0.5, chance.choice((0, 0, 1000, 20_000)), chance.choice((8, OWN_IDS)), steps)
 
 

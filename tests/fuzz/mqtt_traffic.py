@@ -6,7 +6,6 @@ each other over, and a few topics. A `quiet` conversation does not subscribe to 
 
 from __future__ import annotations
 
-from itertools import pairwise
 from random import Random
 
 from tests.protocols.mqtt.peer import (
@@ -187,19 +186,3 @@ def spoiled(chance: Random, packets: list[bytes], first: int) -> list[bytes]:
         else:
             packets.insert(at, chance.randbytes(chance.choice((1, 2, 7, 100, 5000))))
     return packets
-
-
-def reads(chance: Random, packets: list[bytes]) -> list[bytes]:
-    """The octets of these packets as reads could bring them."""
-    how = chance.random()
-    if how < 0.3:
-        return [each for each in packets if each]
-    octets = b"".join(packets)
-    if how < 0.5 or not octets:
-        return [octets]
-    if how < 0.7:
-        size = chance.choice((1, 2, 3, 7)) if len(octets) < 3000 else chance.choice((64, 1000, 5000))
-        return [octets[at : at + size] for at in range(0, len(octets), size)]
-    cuts = sorted(chance.randrange(len(octets) + 1) for _ in range(chance.choice((1, 3, 20, 100))))
-    edges = [0, *cuts, len(octets)]
-    return [octets[low:high] for low, high in pairwise(edges) if low < high]

@@ -12,7 +12,9 @@ from __future__ import annotations
 from random import Random
 from typing import NamedTuple
 
-from tests.fuzz.traffic import FRAME_MAX, conversation, frames_of, reads, spoiled
+from tests.fuzz.cases import Step, reads
+from tests.fuzz.hunting import failure, smallest
+from tests.fuzz.traffic import FRAME_MAX, conversation, frames_of, spoiled
 from tests.protocols.amqp.memory import (
     HEADER,
     Basic,
@@ -34,17 +36,6 @@ MESSAGE_BYTES_MAX = 50_000
 CALM = "calm-7b1e"
 # What may be kept of input that is not yet a frame: a frame, and a read.
 UNREAD_BYTES_MAX = 131_072 + 8
-
-
-class Step(NamedTuple):
-    """A read of one of the hostile clients, and what the world does afterwards."""
-
-    client: int
-    read: bytes
-    seconds: float = 0.0
-    flush: bool = True
-    congested: bool = False
-    durable: bool = True
 
 
 class Case(NamedTuple):
@@ -197,51 +188,17 @@ def _check_calm(calm: Client) -> None:
     assert names(calm.take()) == []
 
 
-def minimised(case: Case, attempts: int = 10_000) -> Case:
-    """A smaller case that fails with the same type of exception: fewer reads, then shorter ones."""
-    failure = _failure(case)
-    left = attempts
+def minimised(case: Case) -> Case:
+    """A smaller case that fails in the same way: frame by frame where it does so, with fewer and shorter reads."""
 
-    def fails(steps: list[Step]) -> bool:
-        nonlocal left
-        left -= 1
-        return left > 0 and _failure(case._replace(steps=steps)) == failure
+    def run_steps(steps: list[Step]) -> None:
+        run(case._replace(steps=steps))
 
     steps = case.steps
     whole = [step._replace(read=frame) for step in steps for frame in frames_of(step.read)]
-    if fails(whole):
+    if failure(lambda: run_steps(whole)) == failure(lambda: run_steps(steps)):
         steps = whole
-    size = max(len(steps) // 2, 1)
-    while size:
-        at = 0
-        while at < len(steps):
-            fewer = steps[:at] + steps[at + size :]
-            if fails(fewer):
-                steps = fewer
-            else:
-                at += size
-        size //= 2
-    for at, step in enumerate(steps):
-        size = max(len(step.read) // 2, 1)
-        while size:
-            cut = 0
-            while cut < len(step.read):
-                shorter = step._replace(read=step.read[:cut] + step.read[cut + size :])
-                if fails([*steps[:at], shorter, *steps[at + 1 :]]):
-                    step = shorter
-                    steps = [*steps[:at], step, *steps[at + 1 :]]
-                else:
-                    cut += size
-            size //= 2
-    return case._replace(steps=steps)
-
-
-def _failure(case: Case) -> str | None:
-    try:
-        run(case)
-    except Exception as error:
-        return f"{type(error).__name__}: {str(error)[:60]}"
-    return None
+    return case._replace(steps=smallest(steps, run_steps, 10_000))
 
 
 def check(seed: int) -> None:

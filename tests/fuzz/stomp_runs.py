@@ -15,8 +15,9 @@ from random import Random
 from typing import NamedTuple
 
 from tests.core.kept import fold
+from tests.fuzz.cases import Step, reads, steps_of
 from tests.fuzz.hunting import smallest
-from tests.fuzz.stomp_traffic import SESSION, conversation, reads, spoiled
+from tests.fuzz.stomp_traffic import SESSION, conversation, spoiled
 from tests.protocols.memory import assert_balanced, assert_empty_after_all, chunkings, make_node
 from tests.protocols.stomp.memory import Client, commands, decode, frame, send
 
@@ -31,18 +32,6 @@ LIMITS = StompLimits(
 )  # fmt: skip
 VERSIONS = ("1.0", "1.1", "1.2")
 CALM = "/queue/calm-7b1e"
-
-
-class Step(NamedTuple):
-    """A read of one of the hostile clients, and what the world does afterwards."""
-
-    client: int
-    read: bytes
-    seconds: float = 0.0
-    flush: bool = True
-    congested: bool = False
-    durable: bool = True
-    lost: bool = False
 
 
 class Case(NamedTuple):
@@ -60,26 +49,7 @@ def make_case(seed: int) -> Case:
         frames = conversation(chance, chance.choice(VERSIONS))
         frames = spoiled(chance, frames, 0 if chance.random() < 0.2 else 1)
         waiting.append((number, reads(chance, frames)))
-    steps = []
-    patient = chance.random() < 0.5
-    while waiting:
-        at = chance.randrange(min(len(waiting), 3))
-        number, parts = waiting[at]
-        read = parts.pop(0) if parts else b""
-        if not parts:
-            del waiting[at]
-        quiet = patient or chance.random() < 0.9
-        steps.append(
-            Step(
-                number,
-                read,
-                0.0 if quiet else chance.choice((0.5, 1.0, 4.0)),
-                quiet or chance.random() < 0.5,
-                not quiet and chance.random() < 0.3,
-                quiet or chance.random() < 0.5,
-                not parts or chance.random() < 0.01,
-            )
-        )
+    steps = steps_of(chance, waiting)
     return Case(chance.random() < 0.5, chance.choice((0, 0, 1000, 20_000)), steps)
 
 

@@ -6,7 +6,6 @@ replaced by whoever knows its name. A `quiet` conversation does not subscribe to
 
 from __future__ import annotations
 
-from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -186,19 +185,3 @@ def spoiled(chance: Random, frames: list[bytes], first: int) -> list[bytes]:
         else:
             frames.insert(at, chance.randbytes(chance.choice((1, 2, 7, 100, 5000))))
     return frames
-
-
-def reads(chance: Random, frames: list[bytes]) -> list[bytes]:
-    """The octets of these frames as reads could bring them."""
-    how = chance.random()
-    if how < 0.3:
-        return [each for each in frames if each]
-    octets = b"".join(frames)
-    if how < 0.5 or not octets:
-        return [octets]
-    if how < 0.7:
-        size = chance.choice((1, 2, 3, 7)) if len(octets) < 3000 else chance.choice((64, 1000, 5000))
-        return [octets[at : at + size] for at in range(0, len(octets), size)]
-    cuts = sorted(chance.randrange(len(octets) + 1) for _ in range(chance.choice((1, 3, 20, 100))))
-    edges = [0, *cuts, len(octets)]
-    return [octets[low:high] for low, high in pairwise(edges) if low < high]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.durability.serving import Serve, Serving
 from tests.net.peer import Peer, eventually
+from tests.seeds import first_seed
 
 KILLS = 6
 
@@ -38,7 +39,7 @@ def test_killed_as_soon_as_something_is_in_the_catalog(serve: Serve, tmp_path: P
 
 
 def test_killed_after_any_file_it_makes(serve: Serve, tmp_path: Path) -> None:
-    seed = random.randrange(1 << 32)
+    seed = first_seed()
     print(f"seed {seed}")
     chance = random.Random(seed)
     for kill in range(KILLS):

@@ -230,7 +230,7 @@ def _lie(chance: Random, frame: bytes) -> bytes:
     """Another length than the true one, in the frame's head."""
     size = int.from_bytes(frame[3:7], "big")
     said = chance.choice((0, 1, size - 1, size + 1, size + 8, 4088, 4096, 4097, 1 << 31, (1 << 32) - 1))
-    return frame[:3] + max(said, 0).to_bytes(4, "big") + frame[7:]
+    return frame[:3] + min(max(said, 0), (1 << 32) - 1).to_bytes(4, "big") + frame[7:]
 
 
 def _resize(chance: Random, frame: bytes) -> bytes:

@@ -6,10 +6,10 @@ thousands.
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from collections.abc import Iterable
 
+from tests.seeds import first_seed
 from tests.simulation.damage import DamagedWorld
 from tests.simulation.lives import IN_JOURNALS, live
 from tests.simulation.world import World
@@ -36,7 +36,7 @@ def test_every_promise_survives_every_cut_and_everything_that_can_happen_does() 
 
 
 def test_a_life_nobody_has_seen_before_keeps_every_promise() -> None:
-    seed = random.randrange(1 << 40)
+    seed = first_seed()
     print(f"seed {seed}")
     live_all([seed])
 

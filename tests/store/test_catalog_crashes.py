@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.seeds import first_seed
 from tests.store import writer
 
 from menura.core.definitions import Definitions, QueueDefinition
@@ -60,7 +61,7 @@ def start_writer(path: Path, first: int) -> subprocess.Popen[str]:
 
 
 def test_a_killed_process_leaves_all_changes_up_to_a_number_not_below_the_last_reported(path: Path) -> None:
-    seed = random.randrange(1 << 32)
+    seed = first_seed()
     print(f"seed {seed}")
     chance = random.Random(seed)
     model = Model()

@@ -6,9 +6,6 @@ promised, and that nobody has settled, must be in as many places as it was publi
 when that node has gone on until nothing is due any more.
 
 What the catalog had not committed may be lost, from the last change backwards.
-
-One thing is allowed: where the power went while a batch was being written, and what is left of that has a hole, a
-message that went on twice within the batch may be in a place it had left. Nobody had been promised any of it.
 """
 
 from __future__ import annotations
@@ -125,7 +122,6 @@ class BrokerWorld:
         for damage in damages:
             if not damage.unfinished:
                 raise BrokenPromise(f"damage where nothing was damaged: {damage}")
-        self.torn = bool(damages)
         return journal
 
     def _define(self) -> None:
@@ -189,7 +185,7 @@ class BrokerWorld:
     def check(self, journal: Journal) -> None:
         places = places_in(journal)
         for number, count in places.items():
-            if count > self.copies[number] + self.settled[number] and not self.torn:
+            if count > self.copies[number] + self.settled[number]:
                 raise BrokenPromise(f"{number} is in {count} places, not in {self.copies[number]}")
         for number in self.promised:
             if places[number] < self.copies[number]:

@@ -174,6 +174,16 @@ def test_what_is_settled_while_it_is_copied_does_not_return() -> None:
     churn.check()
 
 
+def test_what_is_copied_is_counted() -> None:
+    churn = a_sparse_one()
+    churn.journal.flush()
+    before = churn.journal.appended
+    assert churn.journal.use.copied_bytes == 0
+    while churn.journal.compact(1000):
+        pass
+    assert 0 < churn.journal.use.copied_bytes <= churn.journal.appended - before
+
+
 def a_sparse_one() -> Churn:
     """Five messages of queue 1 stay in the oldest segment of a log that is long enough to be shortened."""
     churn = Churn()

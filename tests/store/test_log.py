@@ -260,3 +260,28 @@ def test_a_record_that_no_size_field_can_hold_is_refused(monkeypatch: pytest.Mon
     with pytest.raises(ValueError, match="octets are more"):
         setting.append(bytes(1000))
     setting.append(bytes(900))
+
+
+def test_what_is_asked_of_the_disk_is_counted_and_timed() -> None:
+    setting = Setting()
+    setting.write()
+    assert setting.log.use.writes == setting.log.use.syncs == 0
+    places = [setting.append(bytes(100)) for _ in range(3)]
+
+    def slowly() -> None:
+        setting.now += {"write": 0.25, "sync": 2.0}.get(setting.disk.done[-1], 0.0)
+
+    setting.disk.on_change = slowly
+    setting.write()
+    use = setting.log.use
+    assert (use.writes, use.syncs, use.reads) == (1, 1, 0)
+    assert (use.write_seconds, use.sync_times.sum) == (0.25, 2.0)  # but for making the file
+    setting.log.load(places)
+    assert (use.reads, use.read_bytes) == (1, sum(size for _, size in places))
+
+
+def test_a_log_that_does_not_sync_has_no_times_of_syncs() -> None:
+    setting = Setting(sync=False)
+    setting.append()
+    setting.write()
+    assert (setting.log.use.writes, setting.log.use.syncs) == (1, 0)

@@ -80,6 +80,7 @@ class Compaction:
         bodies = [records.encode_messages(published) for published in copies]
         payload = records.parts_to_bytes([(records.COPIED, body) for body, _ in bodies])
         new_place, new_size = self._log.append_payload(payload)
+        self._log.use.copied_bytes += new_size
         segment = self._log.segments[-1]
         segment.record_bytes += new_size
         skip = 0

@@ -30,6 +30,7 @@ from menura.store.places import Entry, Places
 from menura.store.recovery import Damage, Progress, Recovery, Report, find_segments
 from menura.store.repetition import repeat
 from menura.store.segments import SEGMENT_BYTES, UNSYNCED, Segment
+from menura.store.use import DiskUse
 
 
 class Journal:
@@ -106,6 +107,11 @@ class Journal:
         return self._log.written_bytes
 
     @property
+    def use(self) -> DiskUse:
+        """How much was asked of the disk."""
+        return self._log.use
+
+    @property
     def size_bytes(self) -> int:
         """The length of all segments."""
         return sum(segment.size_bytes for segment in self._log.segments)
@@ -169,7 +175,8 @@ class Journal:
         try:
             log.wait()
             while self.failure is None and (log.gathered or self._marks or self._dead()):
-                self._write_marks()
+                if not log.divided:
+                    self._write_marks()
                 log.start(self._dead(), run=_at_once)
                 log.wait()
             if self.failure is None:
@@ -217,6 +224,9 @@ class Journal:
         return self._log.appended
 
     def _append_together(self, parts: Sequence[Published | Settled]) -> None:
+        settled = [part for part in parts if isinstance(part, Settled)]
+        if any(map(self._follows_a_step, settled)):
+            self._log.divide()
         bodies = []
         for part in parts:
             if isinstance(part, Published):
@@ -226,6 +236,8 @@ class Journal:
         payload = records.parts_to_bytes([(kind, body) for kind, body, _ in bodies])
         place, size = self._log.append_payload(payload)
         self._log.segments[-1].record_bytes += size
+        if settled:
+            self._log.step(place)
         skip = 0
         for part, (_, _, content_bytes) in zip(parts, bodies, strict=True):
             if isinstance(part, Published):
@@ -233,6 +245,16 @@ class Journal:
                 skip += len(part.contents)
             elif part.queue in self._queues:
                 self._queues[part.queue].settle(part.first, part.last, self._log.segments)
+
+    def _follows_a_step(self, settled: Settled) -> bool:
+        """Whether messages came to where they leave now by a record that no disk has seen yet.
+
+        After a crash that spared this record and not that one they would be where they had come from as well.
+        """
+        places = self._queues.get(settled.queue)
+        if places is None:
+            return False
+        return any(self._log.is_step(entry.place) for entry in places.live(settled.first, settled.last))
 
     def _place(self, published: Published, place: int, skip: int, size: int, content_bytes: int) -> None:
         queues = self._queues
@@ -276,12 +298,15 @@ class Journal:
         if not marks and not log.gathered:
             return
         self._write_marks()
+        self._wanted = log.divided
         dead = self._dead()
         if log.gathered or dead:
             log.start(dead)
 
     def _dead(self) -> list[Segment]:
         """The oldest segments, as far as nothing in them lives. The newest stays."""
+        if self._log.divided:
+            return []
         segments = self._log.segments
         count = 0
         while count < len(segments) - 1 and not segments[count].live:

@@ -5,6 +5,9 @@ writes it with one `write` and one `sync` per file (nearly always one), while th
 records say how far the log was synced before it (`records`), which holds because batches are written one at a
 time. Positions are given out at once, so a record may be read back before it is written.
 
+A crash may leave any part of a batch. Where what comes next makes sense only together with what has gathered,
+`divide` makes two batches of them: the second is not begun before the first is on the disk.
+
 A log is never opened for writing where it ended: what follows a start goes to a new segment, made when there is
 something to write. So no file is changed that a crash may have left in doubt.
 
@@ -18,13 +21,15 @@ everything in line.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from threading import Event
 
 from menura.store import records
 from menura.store.disk import Disk, File
 from menura.store.errors import StoreError, explained
 from menura.store.segments import HEADER_BYTES, UNSYNCED, Segment, Segments, encode_header
+from menura.store.use import DiskUse
 
 Job = Callable[[], None]
 _OPEN_FILES_MAX = 64
@@ -40,16 +45,18 @@ class JournalFailed(StoreError):
 class Batch:
     """Records that are written together; `records` holds those not yet in a file by their position.
 
-    When it is written everything below `synced` is on the disk.
+    When it is written everything below `synced` is on the disk. `steps` has the records in it that take messages from
+    one place to another.
     """
 
-    __slots__ = ("chunks", "end", "error", "finished", "first", "records", "removed", "started_at", "synced")
+    __slots__ = ("chunks", "end", "error", "finished", "first", "records", "removed", "started_at", "steps", "synced")
 
     def __init__(self, first: int, synced: int) -> None:
         self.first = self.end = first
         self.synced = synced
         self.chunks: list[tuple[Segment, list[bytes]]] = []
         self.records: dict[int, list[bytes]] = {}
+        self.steps: set[int] = set()
         self.removed: list[str] = []
         self.started_at = 0.0
         self.error: BaseException | None = None
@@ -78,6 +85,7 @@ class Log:
         self.salt = 0
         self.appended = self.durable = 0
         self.written_bytes = 0
+        self.use = DiskUse()
         self.failure: str | None = None
         self.before_first_write: Job = lambda: None
         self.on_finished: Callable[[], None] = lambda: None
@@ -90,6 +98,7 @@ class Log:
         self._written: Segment | None = None
         self._changed = False
         self._readers: dict[int, File] = {}
+        self._divided: deque[Batch] = deque()  # gathered ahead of the one that gathers
         self._pending = Batch(0, 0)
         self._writing: Batch | None = None
 
@@ -140,6 +149,19 @@ class Log:
         self.segments.append(segment)
         return segment
 
+    def step(self, place: int) -> None:
+        """The record at `place`, the last one, takes messages from one place to another."""
+        self._pending.steps.add(place)
+
+    def is_step(self, place: int) -> bool:
+        """Whether the record at `place` is one, in the batch that gathers."""
+        return place in self._pending.steps
+
+    def divide(self) -> None:
+        """Let what comes next wait until all that has gathered is on the disk."""
+        self._divided.append(self._pending)
+        self._pending = Batch(self.appended, self.appended)
+
     # -- batches out -----------------------------------------------------------------------------------------
 
     @property
@@ -150,7 +172,12 @@ class Log:
     @property
     def gathered(self) -> bool:
         """There are records that no batch being written has."""
-        return bool(self._pending.chunks)
+        return bool(self._pending.chunks or self._divided)
+
+    @property
+    def divided(self) -> bool:
+        """What has gathered takes more than one batch: nothing may go that only the last of them makes needless."""
+        return bool(self._divided)
 
     @property
     def stalled_seconds(self) -> float:
@@ -158,13 +185,20 @@ class Log:
         return self._clock() - self._writing.started_at if self._writing else 0.0
 
     def start(self, dead: Sequence[Segment] = (), run: Callable[[Job], object] | None = None) -> None:
-        """Write what has gathered; once that is durable remove the `dead` segments, the oldest of the log."""
+        """Write what has gathered; once that is durable remove the `dead` segments, the oldest of the log.
+
+        Of what is `divided` the first batch is written.
+        """
         assert self._writing is None
+        assert not (dead and self._divided)
         assert self.segments[: len(dead)] == list(dead)
         if self.failure is not None:
             return
-        self._writing = batch = self._pending
-        self._pending = Batch(self.appended, self.appended)
+        if self._divided:
+            batch = self._divided.popleft()
+        else:
+            batch, self._pending = self._pending, Batch(self.appended, self.appended)
+        self._writing = batch
         del self.segments[: len(dead)]
         batch.removed = [segment.name for segment in dead]
         for segment in dead:
@@ -187,10 +221,7 @@ class Log:
                 self._changed = True
             for segment, chunks in batch.chunks:
                 file = self._file_of(segment)
-                file.write(chunks)
-                self.written_bytes += sum(map(len, chunks))
-                if self.sync:
-                    file.sync()
+                self._write_chunks(file, chunks)
             for name in batch.removed:
                 self.disk.remove(f"{self.folder}/{name}")
                 # Each for itself: what remains after a crash must be the end of the log, without a hole.
@@ -200,6 +231,17 @@ class Log:
             batch.error = error
         batch.finished.set()
         self._call_back(lambda: self._finish(batch))
+
+    def _write_chunks(self, file: File, chunks: list[bytes]) -> None:
+        use, begun = self.use, self._clock()
+        file.write(chunks)
+        self.written_bytes += sum(map(len, chunks))
+        written = self._clock()
+        use.writes += 1
+        use.write_seconds += written - begun
+        if self.sync:
+            file.sync()
+            use.sync_times.observe(self._clock() - written)
 
     def _file_of(self, segment: Segment) -> File:
         """The file to append to. A new one gets its header onto the disk before anything follows."""
@@ -250,9 +292,7 @@ class Log:
         index = 0
         while index < len(wanted):
             position = wanted[index][0]
-            chunks = self._pending.records.get(position)
-            if chunks is None and self._writing is not None:
-                chunks = self._writing.records.get(position)
+            chunks = self._unwritten(position)
             if chunks is not None:
                 found.append((b"".join(chunks), 0))
                 index += 1
@@ -262,11 +302,21 @@ class Log:
             index = stop
         return found
 
+    def _batches(self) -> Iterator[Batch]:
+        """What is not in a file yet, in order."""
+        if self._writing is not None:
+            yield self._writing
+        yield from self._divided
+        yield self._pending
+
+    def _unwritten(self, position: int) -> list[bytes] | None:
+        return next((found for batch in self._batches() if (found := batch.records.get(position)) is not None), None)
+
     def _together(self, wanted: Sequence[tuple[int, int]], index: int) -> tuple[int, int]:
         """How many records from `index` on are worth one read: the index behind them and where the last ends."""
         first = wanted[index][0]
         segment = self.segments.at(first)
-        written = self._writing.first if self._writing is not None else self._pending.first
+        written = next(self._batches()).first
         end = first + wanted[index][1]
         for later in range(index + 1, len(wanted)):
             position, size = wanted[later]
@@ -279,10 +329,14 @@ class Log:
 
     def _load_span(self, wanted: Sequence[tuple[int, int]], first: int, end: int) -> list[tuple[bytes, int] | None]:
         segment = self.segments.at(first)
+        use, begun = self.use, self._clock()
         try:
             data = self._reader(segment).read_at(first - segment.first, end - first)
         except OSError:
             return [None] * len(wanted)
+        use.reads += 1
+        use.read_bytes += len(data)
+        use.read_seconds += self._clock() - begun
         view = memoryview(data)
         found: list[tuple[bytes, int] | None] = []
         for position, size in wanted:

@@ -4,7 +4,7 @@
 that broker; so does any test that asks for nothing but `amqp_url`.
 
 Hypothesis draws the same examples in every run, so that a change is judged by what it changes;
-`pytest --hypothesis-profile=exploring` draws others each time.
+`pytest --hypothesis-profile=exploring` draws others each time. How long that takes is the machine's affair.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 import menura
 
-settings.register_profile("repeating", derandomize=True)
-settings.register_profile("exploring", derandomize=False)
+_UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("repeating", _UNHURRIED, derandomize=True)
+settings.register_profile("exploring", _UNHURRIED, derandomize=False)
 settings.load_profile("repeating")
 
 NAMED_BROKER = "MENURA_TEST_AMQP_URL"

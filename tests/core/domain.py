@@ -78,6 +78,7 @@ class Delivery(NamedTuple):
     def settle(self) -> None:
         """What a channel does when its peer accepts."""
         self.consumer.queue.settle(self.position, self.run)
+        self.consumer.taking.ack += len(self.run)
         self.consumer.settled(len(self.run))
 
     def give_back(self) -> None:

@@ -7,8 +7,9 @@ import hashlib
 
 import pytest
 
-from menura.core.access import SALT_BYTES, Access, Users, Verb, hash_password
+from menura.core.access import Access, Users, Verb
 from menura.core.errors import AccessRefused, AuthenticationFailed, NotFound, PreconditionFailed
+from menura.core.passwords import ALGORITHMS, SALT_BYTES, Algorithm, hash_password
 
 
 @pytest.fixture
@@ -72,8 +73,79 @@ def test_a_user_added_again_keeps_the_permissions(users: Users) -> None:
         users.authenticate("ann", "secret")
 
 
+def test_tags_and_passwords_change_without_each_other(users: Users) -> None:
+    users.set_tags("ann", ["monitoring"])
+    assert users.authenticate("ann", "secret").tags == {"monitoring"}
+    users.set_password("ann", "other", b"pepp")
+    assert users.authenticate("ann", "other").tags == {"monitoring"}
+    users.clear_password("ann")
+    for password in ("other", "secret", ""):
+        with pytest.raises(AuthenticationFailed):
+            users.authenticate("ann", password)
+
+
+@pytest.mark.parametrize(("name", "algorithm"), ALGORITHMS.items())
+def test_a_hash_made_elsewhere_is_kept_as_it_is_and_its_password_is_right(
+    users: Users, name: str, algorithm: Algorithm
+) -> None:
+    made = hash_password("pässword", b"salt", algorithm)
+    for given in ("", name):
+        user = users.add_hashed("bob", made, frozenset({"management"}), given)
+        assert (user.password_hash, user.hashing_algorithm, user.tags) == (made, name, {"management"})
+        assert users.authenticate("bob", "pässword") is user
+        with pytest.raises(AuthenticationFailed):
+            users.authenticate("bob", "password")
+    users.set_password_hash("ann", made)
+    assert users.authenticate("ann", "pässword").name == "ann"
+
+
+def test_the_empty_hash_is_that_of_a_user_who_cannot_log_in_with_a_password(users: Users) -> None:
+    assert users.add_hashed("bob", "").hashing_algorithm == "rabbit_password_hashing_sha256"
+    for password in ("", "x"):
+        with pytest.raises(AuthenticationFailed):
+            users.authenticate("bob", password)
+
+
+@pytest.mark.parametrize(
+    ("password_hash", "algorithm", "complaint"),
+    [
+        ("no base64!", "", "not base64"),
+        ("c2FsdA==", "", "has 4 octets instead of 20 or 36 or 68"),
+        (hash_password("x", b"salt"), "rabbit_password_hashing_sha512", "has 36 octets instead of 68"),
+        (hash_password("x", b"salt"), "rot13", "unknown password hashing algorithm 'rot13'"),
+    ],
+)
+def test_what_is_no_hash_is_refused_and_changes_nothing(
+    users: Users, password_hash: str, algorithm: str, complaint: str
+) -> None:
+    with pytest.raises(PreconditionFailed, match=complaint):
+        users.add_hashed("bob", password_hash, algorithm=algorithm)
+    assert "bob" not in users
+    with pytest.raises(PreconditionFailed, match=complaint):
+        users.set_password_hash("ann", password_hash, algorithm)
+    assert users.authenticate("ann", "secret")
+
+
+def test_topic_permissions_are_removed_one_by_one_or_for_a_virtual_host(users: Users) -> None:
+    for vhost, exchange in (("/", "a"), ("/", "b"), ("v", "a")):
+        users.permit_topics("ann", vhost, exchange, "^w", "^r")
+    users.forbid_topics("ann", "/", "a")
+    assert users.get("ann").topic_permissions.keys() == {("/", "b"), ("v", "a")}
+    users.forbid_topics("ann", "/")
+    assert users.get("ann").topic_permissions.keys() == {("v", "a")}
+    assert topic_allowed(Access(users, "ann", "/"), Verb.WRITE, "b", "anything")
+
+
 def test_removing_or_asking_for_a_missing_user_is_refused(users: Users) -> None:
-    for ask in (users.remove, users.get, lambda name: users.permit(name, "/"), lambda name: users.forbid(name, "/")):
+    for ask in (
+        users.remove,
+        users.get,
+        lambda name: users.permit(name, "/"),
+        lambda name: users.forbid(name, "/"),
+        users.clear_password,
+        lambda name: users.set_tags(name, ()),
+        lambda name: users.forbid_topics(name, "/"),
+    ):
         with pytest.raises(NotFound, match="no user 'bob'"):
             ask("bob")
 
@@ -209,3 +281,12 @@ def test_changed_topic_permissions_count_at_once(users: Users) -> None:
     assert access.version > before
     users.permit_topics("ann", "/", "amq.topic", "^b$", "^a$")
     assert topic_allowed(access, Verb.WRITE, "amq.topic", "b")
+
+
+def test_a_permission_that_allows_nothing_is_shown_as_it_was_given() -> None:
+    users = Users()
+    users.add("ann", "x", b"salt")
+    users.permit("ann", "/", "", "^a", "")
+    permission = users.get("ann").permissions["/"]
+    assert (permission.configure.source, permission.write.source, permission.read.source) == ("", "^a", "")
+    assert not Access(users, "ann", "/").may(Verb.READ, "a")

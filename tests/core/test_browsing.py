@@ -12,11 +12,12 @@ from menura.core import properties
 from menura.core.browsing import STEP_BYTES_MAX, Peek, Seeing
 from menura.core.content import pack
 from menura.core.errors import PreconditionFailed
+from menura.core.line import BEGINNING, Mark
 from menura.core.properties import Properties
 from menura.core.queue import Queue
 from menura.core.routing import Route
 from menura.core.run import Run
-from menura.core.selecting import Selection
+from menura.core.selecting import PATTERN_BODY_BYTES_MAX, Selection
 from menura.core.vhost import VHost
 
 PRIORITIES = {"x-max-priority": b"b\x09"}
@@ -39,7 +40,7 @@ def put(vhost: VHost, key: str, body: bytes, exchange: str = "", persistent: boo
     vhost.publish(route, Run(route, [content], len(content), len(content), persistent, deadline_ms=deadline_ms))
 
 
-def peek(queue: Queue, *, bounds: dict[str, int] | None = None, **choice: Any) -> Seeing:
+def peek(queue: Queue, *, bounds: dict[str, Any] | None = None, **choice: Any) -> Seeing:
     look = Peek(queue, Selection(**choice), **(bounds or {}))
     while look.step():
         pass
@@ -219,12 +220,45 @@ def test_an_expression_that_would_search_for_ever_does_not(vhost: VHost, q: Queu
     assert bodies(peek(q, body_matches="(a+)+$")) == []
 
 
+def test_an_expression_is_looked_for_in_the_beginning_of_a_body(vhost: VHost, q: Queue) -> None:
+    put(vhost, "q", bytes(PATTERN_BODY_BYTES_MAX - 1) + b"!!")
+    assert len(bodies(peek(q, body_matches="!"))) == 1
+    assert bodies(peek(q, body_matches="!!")) == []
+    assert len(bodies(peek(q, body_contains=b"!!"))) == 1
+
+
 @pytest.mark.parametrize(
     "choice", [{"body_matches": "("}, {"properties": {"colour": 1}}, {"properties": {"headers": 1}}, {"count": -1}]
 )
 def test_a_choice_that_makes_no_sense_is_refused(q: Queue, choice: dict[str, Any]) -> None:
     with pytest.raises(PreconditionFailed):
         peek(q, **choice)
+
+
+# -- going on ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bounds", [{"bytes_max": 40}, {"examined_max": 1}, {}])
+def test_another_look_goes_on_where_one_has_ended(
+    vhost: VHost, q: Queue, bounds: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("menura.core.browsing.STEP_MESSAGES_MAX", 4)
+    for number in range(20):
+        put(vhost, "q", number.to_bytes(8, "big"))
+    found: list[int] = []
+    mark: Mark | None = BEGINNING
+    while mark is not None:
+        seeing = peek(q, bounds={**bounds, "after": mark}, count=7)
+        assert seeing.messages or seeing.mark is None  # it cannot know that nothing follows
+        found += numbers(seeing)
+        mark = seeing.mark
+    assert found == list(range(20))
+
+
+def test_there_is_nothing_to_go_on_with_behind_the_last(vhost: VHost, q: Queue) -> None:
+    put(vhost, "q", b"m")
+    assert peek(q).mark is None
+    assert peek(q, count=2).mark is None
 
 
 # -- bounds --------------------------------------------------------------------------------------------------
@@ -316,3 +350,37 @@ def test_a_million_messages_are_looked_at_in_bounded_steps(monkeypatch: pytest.M
         steps += 1
     assert steps > 300 / 7 - 20
     assert look.result.examined == 300
+
+
+# -- the first -----------------------------------------------------------------------------------------------
+
+
+def test_the_head_is_what_leaves_first(vhost: VHost) -> None:
+    for arguments in ({}, PRIORITIES):
+        queue = vhost.declare_queue(f"head-{len(arguments)}", arguments=arguments)
+        assert queue.head is None
+        for number in range(3):
+            put(vhost, queue.name, b"%d" % number, priority=number)
+        while queue.ready_count:
+            head = queue.head
+            taken = queue.take(1)
+            assert taken is not None
+            assert taken[1].contents == [head]
+        assert queue.head is None
+
+
+def test_the_head_is_what_has_come_back(vhost: VHost, q: Queue) -> None:
+    for number in range(3):
+        put(vhost, "q", b"%d" % number)
+    first = q.take(1)
+    assert first is not None
+    q.requeue(first[0], first[1])
+    assert q.head == first[1].contents[0]
+
+
+def test_a_head_in_the_journal_alone_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, queue = paged(monkeypatch, 100)
+    while queue.head is not None:
+        queue.take(1)
+    assert queue.paged_count > 0
+    assert queue.ready_count == queue.paged_count

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.core.domain import Receiver, consume
+
 from menura.core.counting import SAMPLE_SECONDS, Counts, Rates
 from menura.core.node import Node
 from menura.core.peers import Peer
@@ -31,14 +33,15 @@ def test_a_publish_counts_once_and_once_more_for_every_queue_that_takes_it() -> 
 def test_no_count_falls_when_what_has_counted_is_deleted() -> None:
     node = a_node()
     vhost = node.vhosts["/"]
-    queue = vhost.declare_queue("q")
+    queue, receiver = vhost.declare_queue("q"), Receiver()
+    consumer = consume(queue, receiver, prefetch=5)
     publish(node, "q", 5)
-    taken = queue.take(5)
-    assert taken is not None
-    queue.requeue(*taken[:2])
-    taken = queue.take(2)
-    assert taken is not None
-    queue.settle(*taken[:2])
+    (delivery,) = receiver.deliveries
+    delivery.give_back()
+    queue.unsubscribe(consumer)
+    consume(queue, receiver, prefetch=2)
+    vhost.dispatch()
+    receiver.deliveries[-1].settle()
     counts = Counts(published=5, queued=5, delivered=7, redelivered=2, settled=2)
     assert node.counts == counts
     vhost.remove_queue(queue)

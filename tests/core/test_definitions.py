@@ -31,6 +31,7 @@ from menura.core.definitions import (
 from menura.core.errors import Refusal
 from menura.core.exchange import Exchange
 from menura.core.node import Node
+from menura.core.passwords import hash_password
 from menura.core.queue import Queue
 from menura.core.settings import PLAIN, QueueSettings
 from menura.core.vhost import VHost
@@ -229,8 +230,16 @@ def test_users_and_what_they_may_do(kept: Kept) -> None:
     assert changes(kept, lambda: users.permit_topics("ann", "/", "x", "^w", "^r")) == [
         (True, TopicPermissionDefinition("ann", "/", "x", "^w", "^r"))
     ]
+    assert changes(kept, lambda: users.forbid_topics("ann", "/")) == [
+        (False, TopicPermissionDefinition("ann", "/", "x"))
+    ]
+    hashed = hash_password("other", b"salt")
+    assert changes(kept, lambda: users.set_password_hash("ann", hashed)) == [
+        (True, UserDefinition("ann", hashed, frozenset({"monitoring"})))
+    ]
+    assert changes(kept, lambda: users.set_tags("ann", ())) == [(True, UserDefinition("ann", hashed))]
     assert changes(kept, lambda: users.forbid("ann", "/")) == [(False, PermissionDefinition("ann", "/"))]
-    assert changes(kept, lambda: users.remove("ann")) == [(False, UserDefinition("ann"))]
+    assert changes(kept, lambda: node.remove_user("ann")) == [(False, UserDefinition("ann"))]
     assert by_key(fold(kept.catalog.changes)) == by_key(durable_part(node))
 
 

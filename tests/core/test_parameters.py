@@ -52,6 +52,74 @@ def refusal(kind: type[Refusal], *given: Any) -> str:
     return str(caught.value)
 
 
+class Registered:
+    """A component whose values are numbers, and secret below zero."""
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    def faults(self, name: str, value: Any, user: str | None) -> list[str]:
+        return [] if isinstance(value, int) else [f"{name} of {user} is no number"]
+
+    def completed(self, value: Any, before: Any) -> Any:
+        return before if value == "before" else value
+
+    def shown(self, value: Any) -> Any:
+        return "secret" if value < 0 else value
+
+    def changed(self, vhost: str, name: str, value: Any) -> None:
+        self.told.append((vhost, name, value))
+
+    def cleared(self, vhost: str, name: str) -> None:
+        self.told.append((vhost, name))
+
+
+def test_a_registered_component_checks_its_parameters_and_is_told_of_them(kept: Kept) -> None:
+    node, component = kept.node, Registered()
+    node.parameters.register("number", component)
+    said = refusal(PreconditionFailed, node.parameters.set, "number", "n", "x", "/", "ann")
+    assert said == "Validation failed\n\nn of ann is no number\n"
+    assert refusal(NotFound, node.parameters.clear, "number", "n", "/") == "Parameter does not exist"
+    node.parameters.set("number", "n", -5, "/")
+    node.parameters.set("number", "n", "before", "/")
+    assert node.parameters.value("number", "n", "/") == -5
+    assert node.parameters.kept("number", "/") == [("/", "number", "n", -5)]
+    assert node.parameters.kept("other") == node.parameters.kept(vhost="v") == []
+    assert node.parameters.shown("number", -5) == "secret"
+    assert kept.catalog.changes[-1][1] == ParameterDefinition("/", "number", "n", "-5")
+    node.parameters.clear("number", "n", "/")
+    assert component.told == [("/", "n", -5), ("/", "n", -5), ("/", "n")]
+    assert kept.next_life().node.parameters.kept() == []
+
+
+def test_secrets_are_not_told_as_events(node: Node, vhost: VHost) -> None:
+    node.parameters.register("number", Registered())
+    told: list[Any] = []
+    node.events.tell_all = lambda key, details: told.append(details)  # type: ignore[method-assign]
+    node.parameters.set("number", "n", -5, "/")
+    assert told == [{"name": "n", "component": "number", "vhost": "/", "value": "secret"}]
+
+
+def test_parameters_of_a_component_nobody_has_registered_yet_wait_for_it(kept: Kept) -> None:
+    kept.node.parameters.register("number", Registered())
+    kept.node.parameters.set("number", "n", 7, "/")
+    node = kept.next_life().node
+    assert node.parameters.value("number", "n", "/") == 7
+    assert refusal(PreconditionFailed, node.parameters.set, "number", "n", 8, "/").endswith("number not found\n")
+    assert node.parameters.shown("number", 7) == 7
+    node.parameters.clear("number", "n", "/")
+
+
+def test_parameters_go_with_their_virtual_host(node: Node) -> None:
+    component = Registered()
+    node.parameters.register("number", component)
+    node.add_vhost("v")
+    node.parameters.set("number", "n", 7, "v")
+    node.delete_vhost("v")
+    assert node.parameters.kept() == []
+    assert component.told[-1] == ("v", "n")
+
+
 # -- parameters --------------------------------------------------------------------------------------------------
 
 
@@ -254,4 +322,19 @@ def test_a_queue_keeps_its_type_when_the_default_changes(kept: Kept) -> None:
     assert kept.vhost.queues["q"].arguments == {"x-queue-type": QUORUM}
     assert "inequivalent arg 'x-queue-type'" in refusal(
         PreconditionFailed, lambda: kept.vhost.declare_queue("q", durable=True)
+    )
+
+
+def test_what_the_broker_notes_of_a_queue_is_no_parameter_after_a_restart(kept: Kept) -> None:
+    queue = kept.vhost.declare_queue("q", durable=True)
+    kept.vhost.note_ranked(queue)
+    kept = kept.next_life()
+    assert kept.node.parameters.kept() == []
+
+
+def test_a_component_is_known_once_it_is_registered(node: Node) -> None:
+    assert node.parameters.is_known("policy")
+    assert not node.parameters.is_known("shovel")
+    assert "component shovel not found" in refusal(
+        PreconditionFailed, lambda: node.parameters.checked("shovel", "n", {}, "/")
     )

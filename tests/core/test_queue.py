@@ -11,6 +11,7 @@ from menura.core import run as run_module
 from menura.core.errors import AccessRefused
 from menura.core.queue import Queue
 from menura.core.routing import Route
+from menura.core.tallies import Taken
 
 ROUTES = [Route("", "q"), Route("", "q"), Route("x", "k")]
 
@@ -74,13 +75,17 @@ def test_returned_messages_go_before_all_others_in_their_old_order() -> None:
 
 
 def test_counters_count_each_hand_over() -> None:
-    queue = queue_of(10)
-    position, run, _ = queue.take(4)
-    queue.requeue(position, run)
-    position, run, _ = queue.take(2)
-    queue.settle(position, run)
-    queue.take(10)
-    assert (queue.published, queue.delivered, queue.redelivered, queue.acknowledged) == (10, 8, 4, 2)
+    queue, receiver = queue_of(10), Receiver()
+    first = consume(queue, receiver, prefetch=4)
+    queue.dispatch()
+    receiver.deliveries[0].give_back()
+    queue.unsubscribe(first)
+    consume(queue, receiver, prefetch=4)
+    queue.dispatch()
+    receiver.deliveries[1].settle()
+    queue.dispatch()
+    assert queue.published == 10
+    assert queue.taken() == Taken(deliver=12, redeliver=4, ack=4)
 
 
 def test_purging_leaves_what_is_handed_out() -> None:

@@ -10,6 +10,7 @@ from tests.core.domain import Receiver, a_vhost, consume, numbered, publish, tak
 from menura.core import fields
 from menura.core.errors import AccessRefused, Locked, NotFound, PreconditionFailed
 from menura.core.routing import Route
+from menura.core.tallies import Sent
 from menura.core.vhost import PREDECLARED, VHost
 
 
@@ -401,7 +402,7 @@ def test_a_removed_reply_queue_leaves_nothing_behind(vhost: VHost) -> None:
 def test_what_no_queue_wanted_comes_back_and_is_not_charged(vhost: VHost) -> None:
     assert publish(vhost, "amq.direct", "k", [1, 2, 3]) == [1, 2, 3]
     assert vhost.memory.used_bytes == 0
-    assert vhost.exchange("amq.direct").published == 3
+    assert vhost.exchange("amq.direct").sent() == Sent(publish=3)
 
 
 def test_publishing_to_a_missing_exchange_is_refused_even_by_a_route_that_was_used(vhost: VHost) -> None:

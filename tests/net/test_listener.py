@@ -65,9 +65,9 @@ def test_the_url_of_a_websocket_has_a_path(url: str, expected: tuple[int, str]) 
 @pytest.mark.parametrize("scheme", ["amqps", "mqtt+wss"])
 def test_tls_needs_a_certificate(scheme: str) -> None:
     with pytest.raises(ListenError, match="needs a certificate"):
-        Address.parse(f"{scheme}://127.0.0.1", PORTS).context()
+        Address.parse(f"{scheme}://127.0.0.1", PORTS).certificates({})
 
 
 def test_a_certificate_that_is_not_there_is_named() -> None:
     with pytest.raises(ListenError, match="No such file"):
-        Address.parse("amqps://127.0.0.1?cert=/none/at-all.pem", PORTS).context()
+        Address.parse("amqps://127.0.0.1?cert=/none/at-all.pem", PORTS).certificates({})

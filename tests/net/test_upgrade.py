@@ -12,6 +12,7 @@ from tests.protocols.mqtt.peer import connect
 
 from menura import Broker
 from menura.net import upgrade
+from menura.net.origins import is_welcome
 
 MQTT = {"Sec_WebSocket_Protocol": "mqtt"}
 
@@ -154,7 +155,7 @@ def test_a_page_whose_name_leads_to_this_machine_may_not_connect(broker: Broker)
     ],
 )
 def test_to_clients_of_other_machines_pages_of_our_own_host_are_welcome(origin: str, host: str, welcome: bool) -> None:
-    assert upgrade.is_welcome(origin, host, ()) is welcome
+    assert is_welcome(origin, host, ()) is welcome
 
 
 @pytest.mark.parametrize("origin", ["https://anywhere.example", "null", "", "http://[", "http://localhost.evil"])
@@ -168,6 +169,12 @@ def test_pages_from_elsewhere_may_not_connect(broker: Broker, origin: str) -> No
 def test_a_listener_may_name_pages_that_are_welcome(setting: str, status: int) -> None:
     with Broker(listen=[f"mqtt+ws://127.0.0.1:0?origin={setting}"]) as broker:
         assert ask(broker, request("GET /ws HTTP/1.1", Origin="https://b.example", **MQTT)).status == status
+
+
+@pytest.mark.parametrize(("own", "status"), [("", 101), ("?origin=https://other.example", 403)])
+def test_a_setting_names_pages_for_all_listeners_that_name_none(own: str, status: int) -> None:
+    with Broker(listen=[f"mqtt+ws://127.0.0.1:0{own}"], origins=("https://one.example",)) as broker:
+        assert ask(broker, request("GET /ws HTTP/1.1", Origin="https://one.example", **MQTT)).status == status
 
 
 REFUSED = [

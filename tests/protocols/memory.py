@@ -60,7 +60,7 @@ class End:
         """What it has said as answers."""
         raise NotImplementedError
 
-    def _note(self, level: str, line: str) -> None:
+    def _note(self, level: str, line: str, event: str = "") -> None:
         self.log.append((level, line))
 
     def _wake(self) -> None:

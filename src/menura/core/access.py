@@ -2,16 +2,12 @@
 
 A permission is a triple of regular expressions (configure, write, read) that resource names are searched
 with (`patterns`); the empty expression allows nothing. Topic permissions narrow writing to, and binding from, one topic
-exchange by routing key. Password hashes have RabbitMQ's form: base64 of a 4-octet salt followed by SHA-256 of
-salt and password.
+exchange by routing key. What is kept of a password is in `passwords`; who may try one, and how often, in `logins`.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -25,12 +21,12 @@ from menura.core.definitions import (
 )
 from menura.core.errors import AccessRefused, AuthenticationFailed, NotFound, PreconditionFailed
 from menura.core.events import Events
+from menura.core.passwords import algorithm_name, checked_hash, hash_password, matches
 from menura.core.patterns import Pattern, escaped
 
 if TYPE_CHECKING:
     from menura.core.ports import Catalog
 
-SALT_BYTES = 4
 _DECISIONS_MAX = 4096
 
 
@@ -71,10 +67,16 @@ class User:
     permissions: dict[str, Permission] = field(default_factory=dict)
     topic_permissions: dict[tuple[str, str], TopicPermission] = field(default_factory=dict)
 
+    @property
+    def hashing_algorithm(self) -> str:
+        return algorithm_name(self.password_hash)
+
 
 def pattern(expression: str) -> Pattern:
     """A compiled permission pattern; refuses one that is not valid."""
-    return Pattern(expression or "^$")
+    compiled = Pattern(expression or "^$")
+    compiled.source = expression
+    return compiled
 
 
 def _kept_pattern(expression: str) -> Pattern:
@@ -83,10 +85,6 @@ def _kept_pattern(expression: str) -> Pattern:
         return pattern(expression)
     except PreconditionFailed:
         return pattern("")
-
-
-def hash_password(password: str, salt: bytes) -> str:
-    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
 
 class Users:
@@ -121,17 +119,52 @@ class Users:
     def __iter__(self) -> Iterator[User]:
         return iter(list(self._users.values()))
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._users
+
     def add(self, name: str, password: str, salt: bytes, tags: frozenset[str] = frozenset()) -> User:
         """Create a user; one that exists gets the new password and tags and keeps its permissions."""
+        return self._set(name, hash_password(password, salt) if password else "", tags)
+
+    def add_hashed(
+        self, name: str, password_hash: str, tags: frozenset[str] = frozenset(), algorithm: str = ""
+    ) -> User:
+        """The same with a hash made elsewhere (see `passwords`), empty for a user without password."""
+        return self._set(name, checked_hash(password_hash, algorithm), tags)
+
+    def _set(self, name: str, password_hash: str, tags: frozenset[str]) -> User:
         known = name in self._users
         user = self._users.setdefault(name, User(name))
-        user.password_hash = hash_password(password, salt) if password else ""
+        user.password_hash = password_hash
         user.tags = tags
         self._put_user(user)
         self.events.tell("user.password.changed" if known else "user.created", name=name)
         if known or tags:
             self.events.tell("user.tags.set", name=name, tags=sorted(tags))
         return user
+
+    def set_password(self, name: str, password: str, salt: bytes) -> None:
+        self._set_hash(name, hash_password(password, salt) if password else "")
+
+    def set_password_hash(self, name: str, password_hash: str, algorithm: str = "") -> None:
+        """A hash made elsewhere (see `passwords`)."""
+        self._set_hash(name, checked_hash(password_hash, algorithm))
+
+    def clear_password(self, name: str) -> None:
+        """From now on the user cannot log in with a password."""
+        self._set_hash(name, "")
+
+    def _set_hash(self, name: str, password_hash: str) -> None:
+        user = self.get(name)
+        user.password_hash = password_hash
+        self._put_user(user)
+        self.events.tell("user.password.changed" if password_hash else "user.password.cleared", name=name)
+
+    def set_tags(self, name: str, tags: Iterable[str]) -> None:
+        user = self.get(name)
+        user.tags = frozenset(tags)
+        self._put_user(user)
+        self.events.tell("user.tags.set", name=name, tags=sorted(user.tags))
 
     def limit(self, name: str, limits: Mapping[str, int]) -> None:
         """Set the limits of a user."""
@@ -167,7 +200,8 @@ class Users:
             raise PreconditionFailed(f"user_id property set to '{claimed}' but authenticated user was '{name}'")
 
     def permit(self, name: str, vhost: str, configure: str = ".*", write: str = ".*", read: str = ".*") -> None:
-        self.get(name).permissions[vhost] = Permission.of(configure, write, read)
+        user, permission = self.get(name), Permission.of(configure, write, read)
+        user.permissions[vhost] = permission
         self._put(PermissionDefinition(name, vhost, configure, write, read))
         self.events.tell("permission.created", user=name, vhost=vhost, configure=configure, write=write, read=read)
 
@@ -177,10 +211,20 @@ class Users:
         self.events.tell("permission.deleted", user=name, vhost=vhost)
 
     def permit_topics(self, name: str, vhost: str, exchange: str, write: str, read: str) -> None:
+        user = self.get(name)
         pattern(write), pattern(read)
-        self.get(name).topic_permissions[vhost, exchange] = TopicPermission(write, read)
+        user.topic_permissions[vhost, exchange] = TopicPermission(write, read)
         self._put(TopicPermissionDefinition(name, vhost, exchange, write, read))
         self.events.tell("topic.permission.created", user=name, vhost=vhost, exchange=exchange, write=write, read=read)
+
+    def forbid_topics(self, name: str, vhost: str, exchange: str | None = None) -> None:
+        """Remove the topic permissions for one exchange, or for all of a virtual host."""
+        user = self.get(name)
+        for of, bound in list(user.topic_permissions):
+            if of == vhost and exchange in (None, bound):
+                del user.topic_permissions[of, bound]
+                self._delete(TopicPermissionDefinition(name, vhost, bound))
+                self.events.tell("topic.permission.deleted", user=name, vhost=vhost, exchange=bound)
 
     def authenticate(self, name: str, password: str) -> User:
         """The user of that name and password. An empty password is never right."""
@@ -194,10 +238,7 @@ class Users:
 
     def _authenticated(self, name: str, password: str) -> User:
         user = self._users.get(name)
-        if user is None or not password or not user.password_hash:
-            raise AuthenticationFailed(f"user '{name}' - invalid credentials")
-        salt = base64.b64decode(user.password_hash)[:SALT_BYTES]
-        if not hmac.compare_digest(hash_password(password, salt), user.password_hash):
+        if user is None or not matches(password, user.password_hash):
             raise AuthenticationFailed(f"user '{name}' - invalid credentials")
         return user
 
@@ -231,6 +272,10 @@ class Access:
             raise AccessRefused(
                 f"{verb} access to {what} '{resource}' in vhost '{self.vhost}' refused for user '{self.user}'"
             )
+
+    def check_sender(self, claimed: str) -> None:
+        """Refuse a message that says it is from another user, unless this one may say so."""
+        self._users.check_sender(self.user, claimed)
 
     def may(self, verb: Verb, name: str) -> bool:
         try:
@@ -274,3 +319,18 @@ class Access:
         except NotFound:
             return False
         return permission is not None and bool(getattr(permission, verb).search(resource))
+
+
+class FullAccess(Access):
+    """All rights: those of the broker itself, and of whoever may use its files."""
+
+    __slots__ = ()
+
+    def require(self, verb: Verb, what: str, name: str) -> None:
+        """Never refused."""
+
+    def require_topic(self, verb: Verb, exchange: str, key: str) -> None:
+        """Never refused."""
+
+    def check_sender(self, claimed: str) -> None:
+        """Whoever sent the messages it passes on."""

@@ -30,8 +30,8 @@ class Backlog:
     """`id` is 0 unless the queue is durable, and `keeper` None."""
 
     __slots__ = (
-        "_keeper", "_line", "_paged_bytes", "_paged_count", "alive", "id", "next_position", "ready_bytes",
-        "ready_count", "rules", "unsettled_bytes", "unsettled_count", "vhost",
+        "_keeper", "_line", "_paged_bytes", "_paged_count", "alive", "disk_reads", "disk_writes", "id",
+        "next_position", "ready_bytes", "ready_count", "rules", "unsettled_bytes", "unsettled_count", "vhost",
     )  # fmt: skip
 
     def __init__(self, vhost: VHost, id: int, keeper: Keeper | None) -> None:
@@ -45,6 +45,23 @@ class Backlog:
         self.ready_count = self.ready_bytes = 0
         self._paged_count = self._paged_bytes = 0  # of those, what is not in memory
         self.unsettled_count = self.unsettled_bytes = 0
+        # Messages handed to the journal, and brought back into memory.
+        self.disk_writes = self.disk_reads = 0
+
+    @property
+    def paged_count(self) -> int:
+        """How many of those that wait are in the journal alone."""
+        return self._paged_count
+
+    @property
+    def paged_bytes(self) -> int:
+        return self._paged_bytes
+
+    @property
+    def head(self) -> bytes | None:
+        """The message that is to leave first; None if there is none in memory."""
+        first = self._line.first
+        return first[1].contents[0] if first is not None and isinstance(first[1], Run) else None
 
     # -- in and out ------------------------------------------------------------------------------------------
 
@@ -104,6 +121,7 @@ class Backlog:
             if run is not None:
                 self.vhost.memory.charge(run)
                 self.ready_bytes += run.size_bytes
+        self.disk_reads += len(runs)
         return runs
 
     def _take_part(self, position: int, run: Run, count: int, redelivered: bool, rank: int) -> Run:
@@ -293,6 +311,7 @@ class Backlog:
             self.vhost.memory.charge(run)
             size_bytes += run.size_bytes
             found_count += len(run.contents)
+        self.disk_reads += found_count
         self._paged_count -= count
         self._paged_bytes -= paged.size_bytes
         self.ready_bytes += size_bytes - paged.size_bytes

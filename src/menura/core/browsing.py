@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from menura.core.content import body_length, body_of, properties_of
-from menura.core.line import BEGINNING, Place
+from menura.core.line import BEGINNING, Mark, Place
 from menura.core.paging import Paged
 from menura.core.properties import Properties, PropertiesError
 from menura.core.selecting import EVERYTHING, Matcher, Selection
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # One step looks at no more than this.
 STEP_MESSAGES_MAX = 1000
 STEP_BYTES_MAX = 1024 * 1024
-STEP_SECONDS_MAX = 0.01
+STEP_SECONDS_MAX = 0.003
 STEP_ENTRIES_MAX = 256
 # Bounds of a peek, where nothing else is asked for.
 MESSAGES_MAX = 100
@@ -42,16 +42,16 @@ class Find(NamedTuple):
 
 
 class Walk:
-    """Goes through the messages of a queue that are meant by a selection."""
+    """Goes through the messages of a queue that are meant by a selection, those behind a mark."""
 
-    def __init__(self, queue: Queue, selection: Selection) -> None:
+    def __init__(self, queue: Queue, selection: Selection, mark: Mark = BEGINNING) -> None:
         self.queue = queue
         self.ended = False
         self.examined = self.found = 0
         self._matcher = Matcher(selection)
         self._to_skip = selection.skip
         self._to_find = selection.count
-        self._mark = BEGINNING
+        self._mark = mark
         self._end = queue.next_position
 
     def step(self) -> list[Find]:
@@ -78,6 +78,16 @@ class Walk:
         # Was that all there is, what comes now is not meant.
         self.ended = len(places) < STEP_ENTRIES_MAX
         return finds
+
+    @property
+    def mark(self) -> Mark:
+        """Where it stands."""
+        return self._mark
+
+    @property
+    def all_found(self) -> bool:
+        """Whether it has found as many as are meant."""
+        return self._to_find == 0
 
     @property
     def _over(self) -> bool:
@@ -156,15 +166,20 @@ class Seen(NamedTuple):
 
 
 class Seeing(NamedTuple):
-    """What a peek came to: `complete` unless it stopped at a bound before all that was meant had been found."""
+    """What a peek came to: `complete` unless it stopped at a bound before all that was meant had been found.
+
+    `mark` is where another one can go on, if there may be more behind it.
+    """
 
     messages: list[Seen]
     examined: int
     complete: bool
+    mark: Mark | None = None
 
 
 class Peek:
-    """Reads messages that wait, at most `bytes_max` of bodies, each cut to `body_bytes_max`."""
+    """Reads messages that wait, behind a mark, at most `bytes_max` of properties and bodies, each body cut to
+    `body_bytes_max`."""
 
     def __init__(
         self,
@@ -174,41 +189,51 @@ class Peek:
         bytes_max: int = BYTES_MAX,
         body_bytes_max: int | None = None,
         examined_max: int = EXAMINED_MAX,
+        after: Mark = BEGINNING,
     ) -> None:
-        self._walk = Walk(queue, selection)
+        self._walk = Walk(queue, selection, after)
+        self._kept = after
         self._left_bytes = bytes_max
         self._body_bytes_max = body_bytes_max
         self._examined_max = examined_max
         self._complete = True
+        self._rest: Mark | None = None
         self._messages: list[Seen] = []
 
     def step(self) -> bool:
         """Look at some more; whether there is more to do."""
+        queue = self._walk.queue
         for place, runs in self._walk.step():
             for position, run in runs:
                 for at, content in enumerate(run.contents):
                     if not self._keep(place, position + at, run, content):
                         self._complete = False
+                        self._rest = self._kept
                         return False
+                    self._kept = queue.order(place), position + at
         if self._walk.ended:
+            self._rest = self._kept if self._walk.all_found else None
             return False
         if self._walk.examined >= self._examined_max:
             self._complete = False
+            self._rest = self._walk.mark
             return False
         return True
 
     @property
     def result(self) -> Seeing:
-        return Seeing(self._messages, self._walk.examined, self._complete)
+        return Seeing(self._messages, self._walk.examined, self._complete, self._rest)
 
     def _keep(self, place: Place, position: int, run: Run, content: bytes) -> bool:
         """Note a message, if it is not too much."""
         body = body_of(content)
         if self._body_bytes_max is not None:
             body = body[: self._body_bytes_max]
-        if len(body) > self._left_bytes:
+        block = properties_of(content)
+        size_bytes = len(body) + len(block)
+        if size_bytes > self._left_bytes:
             return False
-        self._left_bytes -= len(body)
+        self._left_bytes -= size_bytes
         route = run.route
         self._messages.append(
             Seen(
@@ -217,7 +242,7 @@ class Peek:
                 place.rank,
                 route.exchange,
                 (route.key, *route.further_keys),
-                _decoded(properties_of(content)),
+                _decoded(block),
                 body,
                 body_length(content),
                 run.deadline_ms,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from menura.core.ports import Subscriber
     from menura.core.queue import Queue
+    from menura.core.tallies import Tallies
 
 UNLIMITED = 1 << 30
 
@@ -43,8 +44,8 @@ class Consumer:
     """A subscription to a queue. `settles` is false where a message counts as settled once sent."""
 
     __slots__ = (
-        "arguments", "exclusive", "limit", "prefetch", "priority", "queue", "scratch", "settles",
-        "subscriber", "tag", "unsettled",
+        "arguments", "exclusive", "limit", "prefetch", "priority", "queue", "scratch", "settles", "subscriber", "tag",
+        "taking", "unsettled",
     )  # fmt: skip
 
     def __init__(
@@ -59,6 +60,7 @@ class Consumer:
         prefetch: int = 0,
         limit: Limit | None = None,
         arguments: dict[str, bytes] | None = None,
+        tallies: Tallies | None = None,
     ) -> None:
         self.tag = tag
         self.queue = queue
@@ -70,6 +72,8 @@ class Consumer:
         self.limit = limit
         self.arguments = arguments or {}
         self.unsettled = 0
+        # Where what it is sent is counted.
+        self.taking = queue.unclaimed() if tallies is None else tallies.of(queue)
         # The subscriber's own note on this consumer, for example an encoded form of its tag.
         self.scratch: Any = None
 
@@ -141,6 +145,10 @@ class Turns:
     @property
     def exclusive(self) -> bool:
         return bool(self.all) and self.all[0].exclusive
+
+    def active(self, consumer: Consumer) -> bool:
+        """Whether it may be sent anything."""
+        return not self.single or self.all[0] is consumer
 
     @property
     def room(self) -> int:

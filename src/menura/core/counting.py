@@ -1,14 +1,16 @@
 """What has happened to messages, in numbers that only grow, and how fast they do.
 
-Queues and exchanges count for themselves, once for every run; what they counted before they were deleted is kept by
-their virtual host, so that no sum ever falls. The sums are sampled, and a rate is the difference of two samples:
-counting costs nothing more when nobody looks.
+Channels count, once for every run (`tallies`), and queues what is put into them; what queues and exchanges had seen
+before they were deleted is kept by their virtual host, so that no sum ever falls. The sums are sampled, and a rate is
+the difference of two samples: counting costs nothing more when nobody looks.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
+
+from menura.core.tallies import NOTHING_TAKEN, Taken, Taking
 
 if TYPE_CHECKING:
     from menura.core.exchange import Exchange
@@ -68,24 +70,35 @@ class Overview(NamedTuple):
 
 
 def of_queue(queue: Queue) -> Counts:
-    return Counts(0, queue.published, queue.delivered, queue.redelivered, queue.acknowledged)
+    return Counts(0, queue.published, *_of_taken(queue.taken(), queue.discarded))
 
 
 def of_exchange(exchange: Exchange) -> Counts:
-    return Counts(published=exchange.published)
+    return Counts(published=exchange.sent().publish)
 
 
 def of_vhost(vhost: VHost) -> Counts:
     """Everything that ever happened in a virtual host."""
-    published = queued = delivered = redelivered = settled = 0
+    published = queued = discarded = 0
     for exchange in vhost.exchanges.values():
-        published += exchange.published
+        published += exchange.gone.publish + exchange.own.publish
+        for sending in exchange.sendings:
+            published += sending.publish
+    taking = Taking()
+    taken = NOTHING_TAKEN
     for queue in vhost.queues.values():
         queued += queue.published
-        delivered += queue.delivered
-        redelivered += queue.redelivered
-        settled += queue.acknowledged
-    return vhost.gone + Counts(published, queued, delivered, redelivered, settled)
+        discarded += queue.discarded
+        for each in queue.takings:
+            taking.add(each)
+        if queue.gone is not NOTHING_TAKEN:
+            taken += queue.gone
+    return vhost.gone + Counts(published, queued, *_of_taken(taken + taking.sum(), discarded))
+
+
+def _of_taken(taken: Taken, discarded: int) -> tuple[int, int, int]:
+    settled = taken.ack + taken.deliver_no_ack + taken.get_no_ack + discarded
+    return taken.deliver_get, taken.redeliver, settled
 
 
 class History:

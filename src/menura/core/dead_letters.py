@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from menura.core import fields, properties
+from menura.core.arguments import queue_type
 from menura.core.content import properties_of, with_properties
 from menura.core.delivery_counts import HEADER as COUNT_HEADER
 from menura.core.routing import Route
@@ -69,6 +70,19 @@ class Letters:
         if failure is not None:
             raise failure
         return found[0]
+
+    def count(self, queue: Queue, reason: str, count: int) -> None:
+        """So many messages have left a queue otherwise, wherever they went."""
+        settings = queue.rules.settings if queue.rules is not None else None
+        if settings is None or settings.dead_letter_exchange is None:
+            strategy = "disabled"
+        else:
+            strategy = "at_least_once" if settings.dead_letters_certain else "at_most_once"
+        kind = queue_type(queue.arguments)
+        dead = self._vhost.register.dead
+        dead[reason, kind, strategy] += count
+        if strategy == "at_least_once":
+            dead["confirmed", kind, strategy] += count
 
     def _publish(self, death: Death) -> bool:
         rules = death.queue.rules

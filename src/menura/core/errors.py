@@ -30,4 +30,12 @@ class NotAllowed(Refusal):
 
 
 class AuthenticationFailed(Refusal):
-    """Name, secret or address were not accepted."""
+    """Name, secret or address were not accepted.
+
+    `near_only`: on this machine they might be. `wait_seconds`: nobody looked at them, and until then nobody will.
+    """
+
+    def __init__(self, text: str, *, near_only: bool = False, wait_seconds: float = 0.0) -> None:
+        super().__init__(text)
+        self.near_only = near_only
+        self.wait_seconds = wait_seconds

@@ -120,7 +120,7 @@ class Events:
             if verb == "created":
                 details |= {
                     "name": name,
-                    "connection": connected.peer.address,
+                    "connection": connected.address,
                     "number": number,
                     "user": connected.user,
                     "vhost": connected.vhost,
@@ -131,17 +131,16 @@ class Events:
         """A client has come, or gone."""
         if not self.wanted:
             return
-        address = connected.peer.address
+        address, peer = connected.address, connected.peer
         details: Details = {"pid": address, "name": address, "user_who_performed_action": connected.user}
         if here:
-            host, _, port = address.rpartition(":")
             details |= {
                 "protocol": connected.protocol,
                 "user": connected.user,
                 "vhost": connected.vhost,
-                "peer_host": host,
-                "peer_port": int(port) if port.isdigit() else 0,
-                "ssl": connected.peer.tls,
+                "peer_host": peer.host,
+                "peer_port": peer.port,
+                "ssl": peer.tls,
                 "connected_at": connected.since_ms,
                 "type": "network",
             }
@@ -154,7 +153,7 @@ class Events:
 
 
 def channel_name(connected: Connected | None, number: int) -> str:
-    return f"{connected.peer.address} ({number})" if connected is not None else ""
+    return f"{connected.address} ({number})" if connected is not None else ""
 
 
 def _listed(arguments: Arguments) -> list[str]:

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
+from menura.core.tallies import NOTHING_SENT, Sending, Sent, sum_sent
+
 if TYPE_CHECKING:
     from menura.core.memory import MemoryAccount
     from menura.core.queue import Queue
@@ -64,8 +66,8 @@ class Exchange:
     asks: int = KEY
 
     __slots__ = (
-        "alternate", "arguments", "auto_delete", "bindings", "durable", "incoming", "internal", "name",
-        "published",
+        "alternate", "arguments", "auto_delete", "bindings", "durable", "gone", "incoming", "internal", "name", "own",
+        "sendings",
     )  # fmt: skip
 
     def __init__(
@@ -86,7 +88,30 @@ class Exchange:
         self.alternate = alternate
         self.bindings: dict[Binding, None] = {}
         self.incoming: dict[Binding, None] = {}
-        self.published = 0
+        # Who publishes here, what those have that are gone, and what the broker itself does.
+        self.sendings: dict[Sending, None] = {}
+        self.gone = NOTHING_SENT
+        self.own = Sending()
+
+    def sent_by_clients(self) -> Sent:
+        return sum_sent(self.sendings, self.gone)
+
+    def sent(self) -> Sent:
+        """All that was published here."""
+        return sum_sent((self.own, *self.sendings), self.gone)
+
+    def forget_sending(self, sending: Sending) -> None:
+        """Who published here is gone."""
+        del self.sendings[sending]
+        self.gone += sending.sum()
+        sending.let_go()
+
+    def close(self) -> None:
+        """The exchange is gone: keep what was counted, and let nobody count any more."""
+        for sending in list(self.sendings):
+            if sending.by is not None:
+                sending.by.forget_exchange(sending)
+            self.forget_sending(sending)
 
     def begin(self, vhost: VHost) -> None:
         """The exchange has been declared; it may want something of its virtual host."""

@@ -90,6 +90,13 @@ class Fifo:
         position, waiting = self._ready.popleft()
         return position, waiting, False, 0
 
+    @property
+    def first(self) -> Entry | None:
+        """The first entry, which stays where it is."""
+        if self._back:
+            return self._back[0]
+        return self._ready[0] if self._ready else None
+
     def put_front(self, entries: Sequence[Entry], redelivered: bool, rank: int) -> None:
         """Put back what was just taken off, whole or in parts."""
         if redelivered:
@@ -223,6 +230,15 @@ class Ranked:
             if place is not None:
                 return place
 
+    @property
+    def first(self) -> Entry | None:
+        while self._order:
+            place = self._places.get(self._order[0][1])
+            if place is not None:
+                return place[:2]
+            heapq.heappop(self._order)
+        return None
+
     def put_front(self, entries: Sequence[Entry], redelivered: bool, rank: int) -> None:
         for position, waiting in entries:
             self._put(Place(position, waiting, redelivered, rank))
@@ -328,6 +344,10 @@ class Scheduled:
 
     def pop(self) -> tuple[int, Waiting, bool, int]:
         return _scheduled(heapq.heappop(self._heap))
+
+    @property
+    def first(self) -> Entry | None:
+        return _scheduled(self._heap[0])[:2] if self._heap else None
 
     def put_front(self, entries: Sequence[Entry], redelivered: bool, rank: int) -> None:
         for position, waiting in entries:

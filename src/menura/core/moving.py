@@ -12,7 +12,7 @@ names, or into the queue it names, where the exchange is gone or leads nowhere. 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from menura.core import fields, properties
@@ -31,6 +31,14 @@ if TYPE_CHECKING:
     from menura.core.vhost import VHost
 
 
+Permit = Callable[[str, Sequence[str]], bool]
+"""Whether something may be published to an exchange with certain keys."""
+
+
+def _anywhere(exchange: str, keys: Sequence[str]) -> bool:
+    return True
+
+
 class Moved(NamedTuple):
     """How many messages were looked at and meant; and of those, what was done, what had nowhere to go, and what was
     refused for lack of room."""
@@ -43,10 +51,14 @@ class Moved(NamedTuple):
 
 
 class Destination:
-    """Where messages go. `send` gives those that were not taken, as (unrouted, refused) places in the run."""
+    """Where messages go. `send` gives those that were not taken, as (unrouted, refused) places in the run.
 
-    def __init__(self, vhost: VHost) -> None:
+    What may not be published to an exchange with these keys stays where it is, as if it led nowhere.
+    """
+
+    def __init__(self, vhost: VHost, may: Permit = _anywhere) -> None:
         self._vhost = vhost
+        self._may = may
 
     def send(self, run: Run) -> tuple[list[int], list[int]]:
         raise NotImplementedError
@@ -56,6 +68,8 @@ class Destination:
 
     def _publish(self, route: Route, run: Run, places: Sequence[int]) -> tuple[list[int], list[int]]:
         """Publish some messages of a run."""
+        if not self._may(route.exchange, (route.key, *route.further_keys)):
+            return list(places), []
         unrouted, refused = [], []
         for at, piece in _anew(self._vhost, route, run, places):
             before = list(piece.contents)
@@ -72,8 +86,8 @@ class Destination:
 class ToExchange(Destination):
     """An exchange, with a key of one's own or the message's."""
 
-    def __init__(self, vhost: VHost, exchange: str, key: str | None) -> None:
-        super().__init__(vhost)
+    def __init__(self, vhost: VHost, exchange: str, key: str | None, may: Permit = _anywhere) -> None:
+        super().__init__(vhost, may)
         self._exchange = exchange
         self._key = key
 
@@ -307,9 +321,9 @@ def copy(queue: Queue, destination: Destination, selection: Selection = EVERYTHI
     return Transfer(queue, selection, destination, stay=True)
 
 
-def replay(queue: Queue, selection: Selection = EVERYTHING) -> Transfer:
+def replay(queue: Queue, selection: Selection = EVERYTHING, may: Permit = _anywhere) -> Transfer:
     """Send dead letters back to where they died."""
-    return Transfer(queue, selection, ToOrigin(queue.vhost))
+    return Transfer(queue, selection, ToOrigin(queue.vhost, may))
 
 
 def delete(queue: Queue, selection: Selection = EVERYTHING) -> Transfer:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 
 from menura.core.access import Users
 from menura.core.agenda import Agenda
@@ -12,14 +13,19 @@ from menura.core.definitions import Definitions, VHostDefinition
 from menura.core.errors import NotAllowed, PreconditionFailed
 from menura.core.event_exchange import EventExchange
 from menura.core.events import Events
+from menura.core.histogram import Histogram
 from menura.core.keeping import Keeper
 from menura.core.limits import check_connection_limits
+from menura.core.login_counts import LoginCounts
+from menura.core.logins import Logins
 from menura.core.memory import MemoryAccount
 from menura.core.parameters import Parameters
+from menura.core.passwords import SALT_BYTES
 from menura.core.ports import Catalog, Journal
 from menura.core.presence import Presence
 from menura.core.queue_types import check_default_type
 from menura.core.restoring import restore
+from menura.core.tallies import NOTHING_SENT, NOTHING_TAKEN, DeadKey, Register, Sent, Taken, Totals
 from menura.core.tracing import Tracer
 from menura.core.vhost import VHost
 
@@ -46,17 +52,23 @@ class Node:
         self.alarms.on_change.append(self.events.alarm)
         self.agenda = Agenda()
         self.presence = Presence()
+        self.churn = self.presence.churn
+        self.login_counts = LoginCounts()
         self.presence.on_change.append(self.events.connection)
         self.history = History()
+        # How long publishers wait for their confirms; a sample.
+        self.confirm_times = Histogram()
         self.memory = MemoryAccount(watermark_bytes)
         self.memory.on_change.append(lambda blocked: self.alarms.set("memory", blocked))
         self.keeper: Keeper | None = None
         self.users = Users()
         self.users.events = self.events
+        self.logins = Logins(self.users, lambda: self.agenda.now)
         self.parameters = Parameters(self)
         self.vhosts: dict[str, VHost] = {}
         # What virtual hosts that were deleted had counted.
         self.gone = Counts()
+        self._gone_register = Register()
         self.add_vhost(DEFAULT_VHOST, "Default virtual host")
 
     def keep(self, catalog: Catalog, journal: Journal, definitions: Definitions) -> None:
@@ -85,6 +97,7 @@ class Node:
     def _new_vhost(self, name: str) -> VHost:
         vhost = self.vhosts[name] = VHost(name, self.memory, self.keeper, self.agenda)
         vhost.events = self.events
+        vhost.churn = self.churn
         if name == DEFAULT_VHOST:
             vhost.add_exchange(EventExchange(vhost, self.events, NAME))
         return vhost
@@ -134,6 +147,7 @@ class Node:
         for connected in list(self.presence.connections):
             if connected.vhost == name:
                 connected.end(f"vhost '{name}' is deleted")
+        self.parameters.forget_vhost(name)
         for queue in list(vhost.queues.values()):
             vhost.remove_queue(queue)
         for reply_queue in list(vhost.reply_queues):
@@ -141,6 +155,7 @@ class Node:
         for exchange in vhost.exchanges.values():
             exchange.forget(self.memory)
         self.gone += of_vhost(self.vhosts.pop(name))
+        self._gone_register.absorb(vhost.register)
         if self.keeper is not None:
             self.keeper.catalog.delete(VHostDefinition(name))
         for user in self.users:
@@ -154,7 +169,18 @@ class Node:
         """Create a user, or give an existing one a new password and tags."""
         if not name:
             raise PreconditionFailed("a user needs a name")
-        self.users.add(name, password, self.random_bytes(4), tags)
+        self.users.add(name, password, self.random_bytes(SALT_BYTES), tags)
+
+    def set_password(self, name: str, password: str) -> None:
+        """Give an existing user another password, and leave the rest."""
+        self.users.set_password(name, password, self.random_bytes(SALT_BYTES))
+
+    def remove_user(self, name: str) -> None:
+        """Remove a user with all rights; connections of that user are sent away."""
+        self.users.remove(name)
+        for connected in list(self.presence.connections):
+            if connected.user == name:
+                connected.end(f"user '{name}' is deleted")
 
     def enter(self, user: str, vhost: str) -> VHost:
         """The virtual host, for a user who may use it."""
@@ -181,6 +207,29 @@ class Node:
     def counts(self) -> Counts:
         """What has happened to messages since the start."""
         return sum(map(of_vhost, self.vhosts.values()), start=self.gone)
+
+    @property
+    def registers(self) -> list[Register]:
+        """Where all that clients do is counted; the first one is of virtual hosts that were deleted."""
+        return [self._gone_register, *(vhost.register for vhost in self.vhosts.values())]
+
+    def totals(self) -> dict[str, Totals]:
+        """What clients have sent and taken since the start, by protocol."""
+        found = self._gone_register.totals()
+        for vhost in self.vhosts.values():
+            for protocol, totals in vhost.register.totals().items():
+                found.setdefault(protocol, Totals()).add(totals)
+        return found
+
+    def sent(self) -> Sent:
+        return sum((totals.sent for totals in self.totals().values()), start=NOTHING_SENT)
+
+    def taken(self) -> Taken:
+        return sum((totals.all_taken for totals in self.totals().values()), start=NOTHING_TAKEN)
+
+    def dead_letters(self) -> Mapping[DeadKey, int]:
+        """Messages that have left a queue otherwise than by a consumer since the start."""
+        return sum((register.dead for register in self.registers), start=Counter())
 
     def sample(self, now: float) -> None:
         """The time, in seconds, monotonic: count if it is time to."""

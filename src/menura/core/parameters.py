@@ -1,20 +1,22 @@
 """Runtime parameters: what can be set while the broker runs and is kept as JSON under component and name.
 
-Three components belong to virtual hosts: policies, operator policies (both `policies`) and limits. What has neither
-component nor virtual host is a global parameter: a name and any value, for whoever reads it. Limits of users are kept
-with the user.
+Three components belong to virtual hosts: policies, operator policies (both `policies`) and limits. Others are
+registered by whoever acts on them, as a `Component`; what is kept of one that nobody has registered waits for that.
+What has neither component nor virtual host is a global parameter: a name and any value, for whoever reads it. Limits of
+users are kept with the user.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from menura.core.definitions import Definitions, ParameterDefinition
 from menura.core.errors import NotFound, PreconditionFailed
 from menura.core.policies import OPERATOR_POLICY, POLICY, policy
-from menura.core.policy_rules import Faults, faults, require
+from menura.core.policy_rules import Faults, faults, refuse, require
+from menura.core.restoring import RANKED
 from menura.core.terms import term
 
 if TYPE_CHECKING:
@@ -24,14 +26,100 @@ VHOST_LIMITS = "vhost-limits"
 _THE_LIMITS = "limits"
 
 
+class Component(Protocol):
+    """Who checks the parameters of a component, and acts on them."""
+
+    def faults(self, name: str, value: Any, user: str | None) -> Faults:
+        """What is wrong with a value; `user` is who sets it, where that is known."""
+
+    def completed(self, value: Any, before: Any) -> Any:
+        """What is to be kept of a value in order; `before` is what was kept under the name, or None."""
+
+    def shown(self, value: Any) -> Any:
+        """A value without its secrets."""
+
+    def changed(self, vhost: str, name: str, value: Any) -> None:
+        """There is a parameter, or another value of it."""
+
+    def cleared(self, vhost: str, name: str) -> None:
+        """There is none of that name any more."""
+
+
+class Parameter(NamedTuple):
+    vhost: str
+    component: str
+    name: str
+    value: Any
+
+
 class Parameters:
     """All parameters of a node."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self._components: dict[str, Component] = {}
+        self._values: dict[tuple[str, str, str], Any] = {}  # by virtual host, component and name
         self.globals: dict[str, Any] = {}
 
-    def set(self, component: str, name: str, value: Any, vhost: str) -> None:
+    # -- components that are registered --------------------------------------------------------------------------
+
+    def register(self, name: str, component: Component) -> None:
+        self._components[name] = component
+
+    def kept(self, component: str | None = None, vhost: str | None = None) -> list[Parameter]:
+        """All of registered components, and of those that are not known."""
+        return [
+            Parameter(*key, value)
+            for key, value in self._values.items()
+            if vhost in (None, key[0]) and component in (None, key[1])
+        ]
+
+    def value(self, component: str, name: str, vhost: str) -> Any:
+        try:
+            return self._values[vhost, component, name]
+        except KeyError:
+            raise NotFound("Parameter does not exist") from None
+
+    def shown(self, component: str, value: Any) -> Any:
+        """A value as it may be shown: without secrets."""
+        known = self._components.get(component)
+        return value if known is None else known.shown(value)
+
+    def forget_vhost(self, vhost: str) -> None:
+        """A virtual host is gone, and with it what was set in it."""
+        for _, component, name, _ in self.kept(vhost=vhost):
+            self._clear(component, name, vhost)
+
+    def is_known(self, component: str) -> bool:
+        """Whether somebody acts on parameters of this component, here or elsewhere."""
+        return component in self._components or component in (POLICY, OPERATOR_POLICY, VHOST_LIMITS)
+
+    def checked(self, component: str, name: str, value: Any, vhost: str, user: str | None = None) -> Any:
+        """What would be kept of a value of a registered component; refuses what is wrong."""
+        known = self._components.get(component)
+        if known is None:
+            raise PreconditionFailed(f"Validation failed\n\ncomponent {component} not found\n")
+        value = known.completed(value, self._values.get((vhost, component, name)))
+        refuse(known.faults(name, value, user))
+        return value
+
+    def _set(self, component: str, name: str, value: Any, vhost: str, user: str | None) -> None:
+        value = self.checked(component, name, value, vhost, user)
+        known = self._components[component]
+        self._put(ParameterDefinition(vhost, component, name, json.dumps(value)))
+        self._values[vhost, component, name] = value
+        known.changed(vhost, name, value)
+
+    def _clear(self, component: str, name: str, vhost: str) -> None:
+        self._delete(ParameterDefinition(vhost, component, name))
+        del self._values[vhost, component, name]
+        known = self._components.get(component)
+        if known is not None:
+            known.cleared(vhost, name)
+
+    # -- setting and clearing --------------------------------------------------------------------------------
+
+    def set(self, component: str, name: str, value: Any, vhost: str, user: str | None = None) -> None:
         """Set a parameter of a virtual host, but for policies, which have a verb of their own."""
         if component == POLICY:
             raise PreconditionFailed("policies may not be set using this method")
@@ -43,7 +131,7 @@ class Parameters:
             self._put(ParameterDefinition(vhost, VHOST_LIMITS, _THE_LIMITS, json.dumps(value)))
             where.limits = dict(value)
         else:
-            raise PreconditionFailed(f"Validation failed\n\ncomponent {component} not found\n")
+            self._set(component, name, value, vhost, user)
 
     def clear(self, component: str, name: str, vhost: str) -> None:
         if component == POLICY:
@@ -55,7 +143,8 @@ class Parameters:
             self._delete(ParameterDefinition(vhost, VHOST_LIMITS, _THE_LIMITS))
             where.limits = {}
         else:
-            raise NotFound("Parameter does not exist")
+            self.value(component, name, vhost)
+            self._clear(component, name, vhost)
 
     def set_global(self, name: str, value: Any) -> None:
         self._put(ParameterDefinition("", "", name, json.dumps(value)))
@@ -91,9 +180,12 @@ class Parameters:
                 self._node.vhost(vhost).limits = json.loads(value)
             elif not component:
                 self.globals[name] = json.loads(value)
+            elif component != RANKED:
+                self._values[vhost, component, name] = json.loads(value)
 
     def _put(self, definition: ParameterDefinition) -> None:
-        self._tell("parameter.set", definition, value=json.loads(definition.value))
+        value = json.loads(definition.value)
+        self._tell("parameter.set", definition, value=self.shown(definition.component, value))
         if self._node.keeper is not None:
             self._node.keeper.catalog.put(definition)
 

@@ -35,7 +35,10 @@ def checked(name: str, value: Any, *, operator: bool) -> Pattern:
 
 def require(name: str, value: Any, checks: Mapping[str, Callable[[Any], Faults]], optional: Iterable[str] = ()) -> None:
     """Refuse a parameter with any fault."""
-    found = faults(name, value, checks, optional)
+    refuse(faults(name, value, checks, optional))
+
+
+def refuse(found: Faults) -> None:
     if found:
         raise PreconditionFailed("Validation failed\n\n" + "".join(fault + "\n" for fault in found))
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from menura.core.backlog import Backlog
 from menura.core.consumer import Consumer, Turns
+from menura.core.dead_letters import REJECTED
 from menura.core.definitions import QueueDefinition
 from menura.core.errors import AccessRefused
 from menura.core.line import Place, Scheduled
@@ -21,6 +22,7 @@ from menura.core.paging import Paged
 from menura.core.rules import Rules
 from menura.core.run import Run
 from menura.core.settings import PLAIN, QueueSettings
+from menura.core.tallies import NOTHING_TAKEN, Taken, Taking, sum_taken
 
 if TYPE_CHECKING:
     from menura.core.exchange import Arguments, Binding
@@ -37,8 +39,8 @@ class Queue(Backlog):
     what: ClassVar[str] = "queue"
 
     __slots__ = (
-        "acknowledged", "arguments", "auto_delete", "bindings", "consumers", "delivered", "durable", "name", "owner",
-        "published", "redelivered", "touched",
+        "arguments", "auto_delete", "bindings", "consumers", "discarded", "durable", "gone", "name", "owner",
+        "published", "takings", "touched",
     )  # fmt: skip
 
     def __init__(
@@ -62,7 +64,39 @@ class Queue(Backlog):
         self.consumers = Turns(single_active)
         self.bindings: dict[Binding, None] = {}
         self.touched = False
-        self.published = self.delivered = self.redelivered = self.acknowledged = 0
+        # Messages put in, and those that were handed out and refused for good, or not taken in time.
+        self.published = self.discarded = 0
+        # Who takes from it, and what those have that are gone.
+        self.takings: dict[Taking, None] = {}
+        self.gone = NOTHING_TAKEN
+
+    # -- what is counted -------------------------------------------------------------------------------------
+
+    def taken(self) -> Taken:
+        """What was handed out, and acknowledged."""
+        return sum_taken(self.takings, self.gone)
+
+    def forget_taking(self, taking: Taking) -> None:
+        """Who took from it is gone."""
+        del self.takings[taking]
+        self.gone += taking.sum()
+        taking.let_go()
+
+    def unclaimed(self) -> Taking:
+        """What those take who count nothing themselves."""
+        for taking in self.takings:
+            if taking.by is None:
+                return taking
+        taking = Taking(self)
+        self.takings[taking] = None
+        return taking
+
+    def close(self) -> None:
+        """The queue is gone: keep what was counted, and let nobody count any more."""
+        for taking in list(self.takings):
+            if taking.by is not None:
+                taking.by.forget_queue(taking)
+            self.forget_taking(taking)
 
     # -- messages in, out and back ---------------------------------------------------------------------------
 
@@ -148,9 +182,9 @@ class Queue(Backlog):
             return False
         position = self.next_position
         self.next_position = position + count
-        self.delivered += count
         consumer = turn[0]
         if consumer.settles:
+            consumer.taking.deliver += count
             self.unsettled_count += count
             self.unsettled_bytes += run.size_bytes
             if run.shared is None:
@@ -161,7 +195,7 @@ class Queue(Backlog):
             consumer.subscriber.deliver(consumer, position, run, False)
         else:
             # Neither kept nor weighed: it is the subscriber's at once.
-            self.acknowledged += count
+            consumer.taking.deliver_no_ack += count
             if run.shared is not None:
                 self.vhost.memory.release(run)
             self._note_settled(position, run)
@@ -197,15 +231,12 @@ class Queue(Backlog):
             else:
                 self.vhost.memory.weigh_runs(-1)
             taken_count = len(run.contents)
-            if redelivered:
-                self.redelivered += taken_count
-            elif self._keeper is not None and run.persistent:
+            if not redelivered and self._keeper is not None and run.persistent:
                 self._keeper.journal.delivered(self.id, position + taken_count)
             self.ready_count -= taken_count
             self.ready_bytes -= run.size_bytes
             self.unsettled_count += taken_count
             self.unsettled_bytes += run.size_bytes
-            self.delivered += taken_count
             if self.rules is not None:
                 self.rules.weigh(run, -1)
             return position, run, redelivered
@@ -213,15 +244,15 @@ class Queue(Backlog):
 
     def settle(self, position: int, run: Run) -> None:
         """These messages, taken before, are done with."""
-        count = len(run.contents)
-        self.unsettled_count -= count
+        self.unsettled_count -= len(run.contents)
         self.unsettled_bytes -= run.size_bytes
-        self.acknowledged += count
         self.drop(position, run)
 
     def reject(self, position: int, run: Run) -> None:
         """These messages, taken before, are not wanted by who was to have them."""
         if self.rules is None or not self.alive:
+            self.discarded += len(run.contents)
+            self.vhost.letters.count(self, REJECTED, len(run.contents))
             self.settle(position, run)
         else:
             self.rules.reject(position, run)
@@ -338,9 +369,14 @@ class Queue(Backlog):
                 self._deliver(consumer, *taken)
 
     def _deliver(self, consumer: Consumer, position: int, run: Run, redelivered: bool) -> None:
+        taking, count = consumer.taking, len(run.contents)
+        if redelivered:
+            taking.redeliver += count
         if consumer.settles:
-            consumer.took(len(run.contents))
+            taking.deliver += count
+            consumer.took(count)
             consumer.subscriber.deliver(consumer, position, run, redelivered)
         else:
+            taking.deliver_no_ack += count
             consumer.subscriber.deliver(consumer, position, run, redelivered)
             self.settle(position, run)

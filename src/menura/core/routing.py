@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from menura.core import fields, properties
 from menura.core.content import properties_of
 from menura.core.exchange import HEADERS, KEY, Asked, Exchange
+from menura.core.tallies import UNRESOLVED, Sending
 
 if TYPE_CHECKING:
     from menura.core.queue import Queue
@@ -35,14 +36,22 @@ class Found(NamedTuple):
 
 
 class Route:
-    """An exchange's name, a routing key, and further keys the message is to be routed by as well."""
+    """An exchange's name, a routing key, and further keys the message is to be routed by as well.
 
-    __slots__ = ("address", "answers", "exchange", "found", "further_keys", "key", "queues", "special", "version")
+    What goes this way is counted in `sending`: that of a client, or the exchange's own.
+    """
 
-    def __init__(self, exchange: str, key: str, further_keys: tuple[str, ...] = ()) -> None:
+    __slots__ = (
+        "address", "answers", "exchange", "found", "further_keys", "key", "queues", "sending", "special", "version",
+    )  # fmt: skip
+
+    def __init__(
+        self, exchange: str, key: str, further_keys: tuple[str, ...] = (), sending: Sending = UNRESOLVED
+    ) -> None:
         self.exchange = exchange
         self.key = key
         self.further_keys = further_keys
+        self.sending = sending
         # Both names in their commonest wire form, each behind one octet of length.
         self.address = _short(exchange) + _short(key)
         self.version = -1
@@ -53,6 +62,8 @@ class Route:
 
     def resolve(self, exchanges: Mapping[str, Exchange], start: Exchange, version: int) -> None:
         """Find the queues anew, for topology `version`."""
+        if self.sending.by is None:
+            self.sending = start.own
         self.answers.clear()
         self.found = found = walk(exchanges, start, Asked(self._keys, _NO_HEADERS, _NO_PROPERTIES))
         self.queues = found.queues

@@ -121,6 +121,7 @@ class Rules:
         """Messages there was no room for."""
         if self.settings.overflow == "reject-publish-dlx":
             bury(self.queue, run, MAXLEN)
+            self.queue.vhost.letters.count(self.queue, MAXLEN, len(run))
 
     def enqueue(self, run: Run) -> None:
         """Append a run for which there is room, or will be made (see `taken_in`)."""
@@ -234,7 +235,9 @@ class Rules:
         """Messages that were handed out leave the queue, together with their burial."""
         with self.queue.vhost.together():
             for at, piece in self._apart(position, run):
-                if not self._buried(self.queue.settle, at, piece, reason):
+                if self._buried(self.queue.settle, at, piece, reason):
+                    self.queue.discarded += len(piece)
+                else:
                     self._park(at, piece, _BURIAL_AGAIN_MS, reason)
 
     def _apart(self, position: int, run: Run) -> Iterator[tuple[int, Run]]:
@@ -253,6 +256,7 @@ class Rules:
         finally:
             if gone:
                 forget(position, run)
+                self.queue.vhost.letters.count(self.queue, reason, len(run))
         return gone
 
     def leave(self, position: int, run: Run) -> None:

@@ -21,8 +21,8 @@ from menura.core.properties import PROPERTIES, Properties, PropertiesError, head
 if TYPE_CHECKING:
     from menura.core.routing import Route
 
-# An expression is searched for in so much of a body, from its beginning.
-PATTERN_BODY_BYTES_MAX = 256 * 1024
+# An expression is searched for in so much of a body, from its beginning: it can take a while, and others wait for it.
+PATTERN_BODY_BYTES_MAX = 8 * 1024
 
 
 class Choice(TypedDict, total=False):

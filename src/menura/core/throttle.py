@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from menura.core.descriptions import BLOCKED, BLOCKING, FLOW, RUNNING
+
 if TYPE_CHECKING:
     from menura.core.node import Node
     from menura.core.output import Output
+    from menura.core.peers import Log
 
 
 class Throttle:
-    """One connection's. `log` takes a level and a line.
+    """One connection's. `log` is as in `peers.Surroundings`.
 
     `tell`, if the peer is to hear of it, is called with the reason when it is blocked, and with none when it may go on.
     """
@@ -26,7 +29,7 @@ class Throttle:
         self,
         node: Node,
         output: Output,
-        log: Callable[[str, str], None],
+        log: Log,
         tell: Callable[[str], None] | None = None,
     ) -> None:
         self.blocked = False  # something is short
@@ -46,7 +49,7 @@ class Throttle:
             reason = self._alarms.reason
             if self._tell is not None:
                 self._tell(reason)
-            self._log("warning", f"publisher blocked: {reason}")
+            self._log("warning", f"publisher blocked: {reason}", "publisher.blocked")
 
     def unblock(self) -> None:
         """Nothing is short any more."""
@@ -55,7 +58,7 @@ class Throttle:
             self._output.wake()
             if self._tell is not None:
                 self._tell("")
-            self._log("info", "publisher unblocked")
+            self._log("info", "publisher unblocked", "publisher.unblocked")
 
     def look(self) -> None:
         """See whether the disk has caught up; if not, ask to be woken."""
@@ -63,6 +66,23 @@ class Throttle:
             self.slowed = self._keeper.behind
             if self.slowed:
                 self._output.wait()
+
+    def waits_for(self, unread: bool) -> tuple[str, ...]:
+        """Why it is not read from; `unread`: it does not read what it is sent."""
+        found = list(self._alarms.short) if self.blocked else []
+        if self.slowed:
+            found.append("journal")
+        if unread:
+            found.append("output")
+        return tuple(found)
+
+    def state(self, unread: bool) -> str:
+        """How that is called (see `descriptions`)."""
+        if self.blocked:
+            return BLOCKED
+        if self.slowed or unread:
+            return FLOW
+        return BLOCKING if self._alarms.blocked else RUNNING
 
     def release(self) -> None:
         """It will publish nothing more: let it be heard to its end."""

@@ -89,7 +89,7 @@ class Tracer:
             "node": _raw(self._node),
             **how,
             "vhost": _raw(self._vhost.name),
-            "connection": _raw(who.peer.address if who is not None else ""),
+            "connection": _raw(who.address if who is not None else ""),
             "channel": _number(channel),
             "user": _raw(who.user if who is not None else ""),
             **where,

@@ -18,6 +18,7 @@ from menura.core.ports import Published
 from menura.core.queue import Queue
 from menura.core.routing import Route
 from menura.core.run import Run
+from menura.core.tallies import Register
 
 if TYPE_CHECKING:
     from menura.core.agenda import Agenda
@@ -41,6 +42,7 @@ class Traffic:
         self.exchanges: dict[str, Exchange] = {}
         self.touched: list[Dispatcher] = []
         self.letters = Letters(self)
+        self.register = Register()
         # See `take_refused`, which whoever publishes has to call if this is not 0.
         self.refused = 0
 
@@ -52,9 +54,11 @@ class Traffic:
         exchange = self.exchanges.get(route.exchange)
         if exchange is None:
             raise NotFound(f"no exchange '{route.exchange}' in vhost '{self.name}'")
-        exchange.published += len(run.contents)
         if route.version != self.version:
             route.resolve(self.exchanges, exchange, self.version)
+        count = len(run.contents)
+        sending = route.sending
+        sending.publish += count
         if route.special:
             return self._publish_specially(route, exchange, run, without)
         queues = route.queues
@@ -62,6 +66,7 @@ class Traffic:
             queues = _others(queues, without)
         if not queues:
             return run.contents
+        sending.routed += count * len(queues)
         if run.deadline_ms:
             self._enqueue_some(run, queues)
         else:
@@ -91,6 +96,7 @@ class Traffic:
             queues = _others(queues, without)
         if not queues:
             return run.contents
+        route.sending.routed += len(run.contents) * len(queues)
         self._enqueue_some(run, queues)
         return ()
 
@@ -104,6 +110,7 @@ class Traffic:
                 recorder.record(_run_of(run, [content]), self.memory)
             if without:
                 queues = _others(queues, without)
+            route.sending.routed += len(queues)
             if len(queues) == 1:
                 gathered.setdefault(queues[0], []).append(at)
             elif queues:
@@ -186,6 +193,8 @@ class Traffic:
         assert self.keeper is not None
         durable = [(queue.id, queue.next_position) for queue in queues if queue.id]
         if durable:
+            for queue in queues:
+                queue.disk_writes += len(run.contents)
             route = run.route
             keys = (route.key, *route.further_keys)
             self.keeper.append(Published(durable, route.exchange, keys, run.contents, self.agenda.wall_ms))

@@ -32,6 +32,7 @@ from menura.core.queue import Queue
 from menura.core.queue_types import with_default_type
 from menura.core.restoring import RANKED, RESERVED_PREFIX, binding_definition, exchange_definition
 from menura.core.retained import Retained
+from menura.core.tallies import NOTHING_SENT, NOTHING_TAKEN, Churn, Sent, Taken
 from menura.core.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class VHost(Traffic):
         self.attached: dict[str, Any] = {}
         self._retained: Retained | None = None
         self.events = Events()
+        self.churn = Churn()
         # Sessions tell it what they publish.
         self.tracer: Tracer | None = None
         for exchange, kind, internal in PREDECLARED:
@@ -179,6 +181,7 @@ class VHost(Traffic):
             del self.exchanges[gone.name]
             gone.forget(self.memory)
             gone.end(self)
+            gone.close()
             self.gone += of_exchange(gone)
             self.version += 1
             self._delete(exchange_definition(self.name, gone))
@@ -223,6 +226,7 @@ class VHost(Traffic):
             if exclusive is not (existing.owner is not None):
                 raise self._locked(name)
             require_equal_arguments(what, arguments, existing.arguments)
+            self.churn.queue_declared += 1
             return existing
         if not reserved:
             self.check_queue_name(name)
@@ -233,6 +237,8 @@ class VHost(Traffic):
         queue = self.add_queue(name, id, durable, auto_delete, owner if exclusive else None, arguments)
         self._put(queue.definition)
         self.events.queue("created", queue)
+        self.churn.queue_created += 1
+        self.churn.queue_declared += 1
         return queue
 
     def add_queue(
@@ -278,7 +284,9 @@ class VHost(Traffic):
         queue.alive = False
         count = queue.purge()
         del self.queues[queue.name]
+        queue.close()
         self.gone += of_queue(queue)
+        self.churn.queue_deleted += 1
         if self.keeper is not None and queue.definition is not None:
             self.keeper.delete_queue(queue.definition)
             if queue.ranked:
@@ -318,6 +326,7 @@ class VHost(Traffic):
                 queue.rules.purge()
             queue.purge()
             queue.alive = False
+            queue.close()
             self.version += 1
 
     # -- bindings --------------------------------------------------------------------------------------------
@@ -374,6 +383,16 @@ class VHost(Traffic):
         self._delete(binding_definition(self.name, binding))
         self.events.binding("deleted", self.name, binding)
         return source.auto_delete and not source.bindings
+
+    # -- what is counted -------------------------------------------------------------------------------------
+
+    def sent(self) -> Sent:
+        """What clients have published here."""
+        return sum((totals.sent for totals in self.register.totals().values()), start=NOTHING_SENT)
+
+    def taken(self) -> Taken:
+        """What clients have taken from here."""
+        return sum((totals.all_taken for totals in self.register.totals().values()), start=NOTHING_TAKEN)
 
     # -- what is kept ----------------------------------------------------------------------------------------
 

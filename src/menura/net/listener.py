@@ -1,28 +1,32 @@
 """Listening sockets, named by URL: scheme://host:port, with TLS settings in the query.
 
 `amqps://0.0.0.0:5671?cert=server.pem&key=server.key&ca=clients.pem&verify=required` asks clients for a certificate;
-without `ca` none is asked for, with it `verify` may be `optional` (default) or `required`. Port 0 takes a free one. The
-path is that of a WebSocket, and `origin` names the pages that may open it (see `net.upgrade`); other schemes ignore
-both.
+without `ca` none is asked for, with it `verify` may be `optional` (default) or `required`; `min` is the lowest version.
+What the URL leaves out is taken from the settings all listeners have in common, if it names no certificate of its own.
+Port 0 takes a free one. The path is that of a WebSocket, and `origin` names the pages that may use it (see
+`net.origins`); schemes that no page uses ignore both. `unix:///some/where.sock` is a socket in the file system, for
+this user's programs only.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
-import ssl
-from collections.abc import Callable
+import os
+import socket
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
+from menura.net.certificates import CertificateError, Certificates, check_settings
+from menura.net.peering import is_loopback
 from menura.net.port import Session
 from menura.net.tls import TlsProtocol
 from menura.net.transport import Connection, Tick
 
 BACKLOG = 4096
 WEBSOCKET_PATH = "/ws"
-_TLS_KEYS = frozenset(("cert", "key", "ca", "verify"))
+UNIX = "unix"
 
 
 class ListenError(Exception):
@@ -55,31 +59,30 @@ class Address:
             raise ListenError(f"--listen {url}: {error}") from None
         tls = {key: values[-1] for key, values in parse_qs(parts.query).items()}
         origins = tuple(filter(None, tls.pop("origin", "").split(",")))
-        if unknown := set(tls) - _TLS_KEYS:
-            raise ListenError(f"--listen {url}: unknown setting {', '.join(sorted(unknown))}")
-        if tls.get("verify", "optional") not in ("optional", "required"):
-            raise ListenError(f"--listen {url}: verify is optional or required")
-        if "verify" in tls and "ca" not in tls:
+        try:
+            check_settings(tls)
+        except CertificateError as error:
+            raise ListenError(f"--listen {url}: {error}") from None
+        if "verify" in tls and "cert" in tls and "ca" not in tls:
             raise ListenError(f"--listen {url}: verify needs a ca to verify with: add &ca=FILE")
         path = (parts.path.rstrip("/") or WEBSOCKET_PATH) if "+" in parts.scheme else ""
+        if parts.scheme == UNIX:
+            path = unquote(parts.path)
+            if not path or parts.netloc:
+                raise ListenError(f"--listen {url}: name a file: unix:///run/menura.sock")
         return cls(parts.scheme, parts.hostname or "127.0.0.1", port, tuple(sorted(tls.items())), path, origins)
 
-    def context(self) -> ssl.SSLContext:
-        """The TLS context the settings ask for."""
-        tls = dict(self.tls)
-        if "cert" not in tls:
-            raise ListenError(f"{self.scheme}:// needs a certificate: add ?cert=FILE&key=FILE")
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+    def tls_settings(self, common: Mapping[str, str]) -> dict[str, str]:
+        """Its own, on top of those that all have in common unless it has a certificate of its own."""
+        own = dict(self.tls)
+        return {**(common if "cert" not in own else {"min": common.get("min", "1.2")}), **own}
+
+    def certificates(self, common: Mapping[str, str]) -> Certificates:
+        """What the settings ask for."""
         try:
-            context.load_cert_chain(tls["cert"], tls.get("key"))
-            if "ca" in tls:
-                context.load_verify_locations(tls["ca"])
-                required = tls.get("verify") == "required"
-                context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
-        except (OSError, ssl.SSLError) as error:
-            raise ListenError(f"{self.scheme}://{self.host}: certificate: {error}") from None
-        return context
+            return Certificates(f"{self.scheme}://{self.host}:{self.port}", self.tls_settings(common))
+        except CertificateError as error:
+            raise ListenError(f"{self.scheme}://{self.host}: {error}") from None
 
 
 @dataclass(slots=True)
@@ -89,12 +92,21 @@ class Listener:
     address: Address
     port: int
     server: asyncio.Server
+    certificates: Certificates | None = None
 
     @property
     def place(self) -> str:
         """Host, port, and the path if it has one."""
+        if self.address.scheme == UNIX:
+            return self.address.path
         host = f"[{self.address.host}]" if ":" in self.address.host else self.address.host
         return f"{host}:{self.port}{self.address.path}"
+
+    @property
+    def exposed(self) -> bool:
+        """Whether other machines may reach it."""
+        address = self.address
+        return address.scheme != UNIX and address.host != "localhost" and not is_loopback(address.host)
 
     @property
     def url(self) -> str:
@@ -107,47 +119,65 @@ class Listener:
         return f"{scheme}://{self.place}" if scheme else ""
 
 
-async def listen(address: Address, tls: bool, tick: Tick, make: Callable[[Connection], Session]) -> Listener:
+async def listen(
+    address: Address,
+    tls: bool,
+    tick: Tick,
+    make: Callable[[Connection], Session],
+    common_tls: Mapping[str, str] | None = None,
+) -> Listener:
     """Open a listener whose connections carry the sessions that `make` builds."""
     if address.tls and not tls:
         raise ListenError(f"{address.scheme}:// takes no TLS settings; did you mean {address.scheme}s://?")
-    context = address.context() if tls else None
+    certificates = address.certificates(common_tls or {}) if tls else None
 
     def new() -> Connection:
         return Connection(tick, make)
 
     def accepted() -> asyncio.BaseProtocol:
-        return new() if context is None else TlsProtocol(tick, new, context)
+        return new() if certificates is None else TlsProtocol(tick, new, certificates.context)
 
     loop = asyncio.get_running_loop()
+    if address.scheme == UNIX:
+        server = await loop.create_unix_server(accepted, sock=_local_socket(address.path), backlog=BACKLOG)
+        return Listener(address, 0, server)
     try:
         server = await loop.create_server(accepted, address.host, address.port, backlog=BACKLOG)
     except OSError as error:
         raise ListenError(f"cannot listen on {address.scheme}://{address.host}:{address.port}: {_why(error)}") from None
-    return Listener(address, server.sockets[0].getsockname()[1], server)
+    return Listener(address, server.sockets[0].getsockname()[1], server, certificates)
+
+
+def _local_socket(path: str) -> socket.socket:
+    """A socket in the file system that only its owner can connect to, bound there."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)
+    try:
+        if _answers(path):
+            raise OSError(errno.EADDRINUSE, "")
+        sock.bind(path)
+    except OSError as error:
+        sock.close()
+        raise ListenError(f"cannot listen on {UNIX}://{path}: {_why(error)}") from None
+    finally:
+        os.umask(mask)
+    return sock
+
+
+def _answers(path: str) -> bool:
+    """Whether somebody listens there. What a process that was killed has left behind is removed."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(path)
+        except FileNotFoundError:
+            return False
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return False
+    return True
 
 
 def _why(error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return "the address is in use. Is another broker running there? Choose another port with --listen."
     return f"{error.strerror or error}."
-
-
-def peer_address(transport: asyncio.BaseTransport) -> tuple[str, int]:
-    """Host and port of the other end; empty and 0 if it has gone already."""
-    peername = transport.get_extra_info("peername")
-    return (peername[0], peername[1]) if peername else ("", 0)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a peer's address says that it is on this machine."""
-    return host.startswith("127.") or host in ("::1", "::ffff:127.0.0.1")
-
-
-def peer_subject(certificate: Any) -> str | None:
-    """The common name of a verified client certificate."""
-    for name in (certificate or {}).get("subject", ()):
-        for key, value in name:
-            if key == "commonName":
-                return str(value)
-    return None

@@ -48,4 +48,6 @@ class TlsProtocol(_SSLProtocol):
     def _shaken(self, waiter: asyncio.Future[None]) -> None:
         self._tick.handshakes.discard(self._plain)
         if not waiter.cancelled() and (error := waiter.exception()) is not None:
-            _log.warning("%s: closed: TLS handshake: %s", self._plain.get_extra_info("peername"), error)
+            host, port, *_ = self._plain.get_extra_info("peername") or ("", 0)
+            extra = {"event": "tls.refused", "fields": {"connection": f"{host}:{port}"}}
+            _log.warning("%s:%d: closed: TLS handshake: %s", host, port, error, extra=extra)

@@ -111,7 +111,10 @@ class Tick:
 class Connection(asyncio.Protocol):
     """Carries one session, which `make` builds once the socket is there."""
 
-    __slots__ = ("_abort_at", "_flooded", "_make", "_reading", "_receiving", "_tick", "session", "transport")
+    __slots__ = (
+        "_abort_at", "_flooded", "_make", "_reading", "_receiving", "_tick", "reads", "received_bytes", "sent_bytes",
+        "session", "transport", "writes",
+    )  # fmt: skip
 
     session: Session
 
@@ -122,6 +125,12 @@ class Connection(asyncio.Protocol):
         self._flooded = False
         self._receiving = False
         self._abort_at: float | None = None
+        self.received_bytes = self.reads = self.sent_bytes = self.writes = 0
+
+    def counts(self) -> tuple[int, int, int, int, int, bool]:
+        """Octets received, in how many reads; sent, in how many writes; waiting; and whether those are too many."""
+        pending_bytes = self.transport.get_write_buffer_size()
+        return self.received_bytes, self.reads, self.sent_bytes, self.writes, pending_bytes, self._flooded
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -137,6 +146,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._abort_at is not None:
             return
+        self.received_bytes += len(data)
+        self.reads += 1
         # What a session says in answer is written at once; what it says because of others waits for the tick.
         self._receiving = True
         try:
@@ -182,7 +193,7 @@ class Connection(asyncio.Protocol):
             self._drop()
 
     def _drop(self) -> None:
-        _log.exception("connection dropped: defect in the broker")
+        _log.exception("connection dropped: defect in the broker", extra={"event": "defect"})
         self.transport.abort()
 
     def _hang_up(self) -> None:
@@ -213,6 +224,8 @@ class Connection(asyncio.Protocol):
         starved = not session.writable
         data = session.flush()
         if data:
+            self.sent_bytes += len(data)
+            self.writes += 1
             self.transport.write(data)
         if session.finished:
             self._hang_up()

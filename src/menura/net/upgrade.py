@@ -5,10 +5,7 @@
 which header of the handshake must say what. If all is well a `WebSocket` takes over the connection, with the session
 that `make` builds; otherwise the client gets an HTTP answer with a sentence in it, and the connection ends.
 
-A browser says which page it acts for. Where guests of this machine may log in, a page from elsewhere must not do so on
-its own: pages of this machine are welcome, and to clients of other machines those of the host they asked for; others
-only if the listener's address names their origin, or `*`. On this machine the host proves nothing, as whoever made the
-page may have its name lead here. Programs send no origin.
+A page from elsewhere is refused, unless the listener's address names its origin, or `*` (`net.origins`).
 """
 
 from __future__ import annotations
@@ -18,15 +15,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from websockets.exceptions import NegotiationError
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
-from menura.net.listener import is_loopback, peer_address
+from menura.net.origins import is_welcome
+from menura.net.peering import is_loopback, peer_address
 from menura.net.port import Session, WebSocketRules
 from menura.net.transport import Connection
 from menura.net.websocket import WebSocket
@@ -176,20 +172,12 @@ class Upgrade:
     def lost(self) -> None: ...
 
 
-def is_welcome(origin: str, host: str, allowed: Sequence[str]) -> bool:
-    """Whether a page of this origin may open a WebSocket; `host` is ours to a client that may trust the name."""
-    if origin in allowed or "*" in allowed:
-        return True
-    try:
-        name, own = urlsplit(origin).hostname, urlsplit(f"//{host}").hostname
-        return name is not None and (name in ("localhost", own) or ip_address(name).is_loopback)
-    except ValueError:
-        return False
-
-
 def _complain(connection: Connection, why: str) -> None:
     # What is wrong may be quoted: a line stays a line, and a terminal what it was.
-    _log.warning("%s:%d: closed: WebSocket: %s", *_peer(connection), why.encode("ascii", "backslashreplace").decode())
+    host, port = _peer(connection)
+    said = why.encode("ascii", "backslashreplace").decode()
+    extra = {"event": "websocket.refused", "fields": {"connection": f"{host}:{port}"}}
+    _log.warning("%s:%d: closed: WebSocket: %s", host, port, said, extra=extra)
 
 
 def _peer(connection: Connection) -> tuple[str, int]:

@@ -180,12 +180,21 @@ def test_the_right_password_is_let_in(mechanism: str, response: str) -> None:
     assert names(Client().send(HEADER + start_ok(mechanism, response))) == ["Connection.Start", "Connection.Tune"]
 
 
-@pytest.mark.parametrize("response", ["\0guest\0wrong", "\0nobody\0guest", "\0guest\0", "\0\0"])
+@pytest.mark.parametrize("response", ["\0guest\0wrong", "\0nobody\0wrong", "\0guest\0", "\0\0"])
 def test_a_wrong_password_is_told_to_those_who_understand_it(response: str) -> None:
     client = Client()
     client.send(HEADER)
     assert closed(client.send(start_ok("PLAIN", response))) == (0, 403, 0)
-    assert not any("guest" in line for _, line in client.log), "the password must not be logged"
+    assert not any("wrong" in line for _, line in client.log), "the password must not be logged"
+    assert "invalid credentials" in client.log[-1][1]
+
+
+@pytest.mark.parametrize("response", ["guest\0s3cret", "\0guest\0s3cret\0", "s3cret"])
+def test_a_response_that_is_none_is_not_logged(response: str) -> None:
+    client = Client()
+    client.send(HEADER + start_ok("PLAIN", response))
+    assert client.log[-1][1].endswith(f"response of {len(response)} octets invalid")
+    assert not any("s3cret" in line for _, line in client.log)
 
 
 @pytest.mark.parametrize("capabilities", [{}, {**CAPABILITIES, "authentication_failure_close": False}])

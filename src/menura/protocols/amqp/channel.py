@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from menura.core.consumer import Consumer, Limit
 from menura.core.ledger import Ledger, Span, UnknownTag
 from menura.core.queue import Queue
+from menura.core.tallies import Tallies
 from menura.protocols.amqp import consuming, publishing, topology, transactions, wire
 from menura.protocols.amqp.delivery import ack_frame, nack_frame, send_deliveries
 from menura.protocols.amqp.errors import REASONS, AmqpError, Ids, translate
+from menura.protocols.amqp.spec import PROTOCOL
 
 if TYPE_CHECKING:
     from menura.core.keeping import Promise
@@ -28,15 +30,18 @@ METHODS = {**topology.METHODS, **consuming.METHODS, **publishing.METHODS, **tran
 _PUBLISH: Ids = (60, 40)
 _ACK: Ids = (60, 80)
 _REJECT: Ids = (60, 90)
+# A channel where nothing happens for so long is idle.
+_IDLE_MS = 5000
 
 
 class Channel:
     """A subscriber of the core."""
 
     __slots__ = (
-        "accepted", "closing", "confirmable", "confirmed", "confirms", "consumers", "content", "ledger", "limit",
-        "number", "oldest_since", "oldest_tag", "prefetch", "published", "queue_name", "refused", "reply_token",
-        "session", "transaction", "unpromised", "waiting",
+        "_nacked", "_nacked_before", "_timed", "_timed_at", "_timed_from", "_trace", "_trace_ms", "accepted", "closing",
+        "confirmable", "confirmed", "confirms", "consumers", "content", "ledger", "limit", "number", "oldest_since",
+        "oldest_tag", "prefetch", "published", "queue_name", "refused", "reply_token", "session", "tallies",
+        "transaction", "unpromised", "waiting",
     )  # fmt: skip
 
     def __init__(self, session: Session, number: int) -> None:
@@ -56,7 +61,18 @@ class Channel:
         self.confirms = False
         self.published = self.confirmable = self.confirmed = 0
         self.accepted = 0  # the last one that was not refused
+        # Now and then it is measured how long a run waits for its confirm: up to which number, and since when. Once
+        # for each time that the session looks at the clock is often enough to know, and too seldom to be felt.
+        self._timed = 0
+        self._timed_from = self._timed_at = 0.0
         self.refused = 0  # how many found no room
+        # Those that were refused: from which number to which, and how many before that.
+        self._nacked: list[tuple[int, int]] = []
+        self._nacked_before = 0
+        # What was seen here by who looked last, and since when it has been that.
+        self._trace: object = None
+        self._trace_ms = 0
+        self.tallies = Tallies(session.vhost.register, PROTOCOL, self.confirm_counts)
         self.oldest_tag = 0  # of what is not settled, and since when it has been that
         self.oldest_since = 0.0
         self.waiting: deque[tuple[Promise, int]] = deque()
@@ -185,9 +201,13 @@ class Channel:
             self.transaction.accepted += spans
             return
         for span in spans:
+            count = len(span.run.contents)
             span.queue.settle(span.position, span.run)
             if span.consumer is not None:
-                span.consumer.settled(len(span.run.contents))
+                span.consumer.taking.ack += count
+                span.consumer.settled(count)
+            elif span.queue.alive:
+                self.tallies.of(span.queue).ack += count
 
     def release(self, spans: list[Span], *, requeue: bool) -> None:
         """The client does not want these deliveries: back to their queues, or dropped."""
@@ -231,6 +251,11 @@ class Channel:
             return
         self.published += count
         self.accepted = self.published
+        session = self.session
+        if self._timed_at != session.now and not self._timed:
+            self._timed = self.published
+            self._timed_at = session.now
+            self._timed_from = session.node.confirm_times.clock()
         if kept:
             self.unpromised = True
         elif not self.unpromised and not self.waiting:
@@ -245,9 +270,13 @@ class Channel:
         self.session.send(self.due_confirm())
         first = self.published + 1
         self.published += count
+        self._nacked_before = self._nacks_up_to(self.confirmed)
+        self._nacked = [each for each in self._nacked if each[1] > self.confirmed]
+        self._nacked.append((first, self.published))
         self.session.send(b"".join([nack_frame(self.number, first + at, False) for at in range(count)]))
         if not self.waiting:
             self.confirmable = self.confirmed = self.published
+            self._timed = 0
 
     def due_confirm(self) -> bytes:
         """The frame that confirms what may be confirmed, if anything."""
@@ -267,8 +296,28 @@ class Channel:
         if self.confirmable > self.confirmed:
             multiple = self.confirmable > self.confirmed + 1
             self.confirmed = self.confirmable
+            if 0 < self._timed <= self.confirmed:
+                self._note_time()
             return ack_frame(self.number, self.confirmable, multiple)
         return b""
+
+    def _note_time(self) -> None:
+        self._timed = 0
+        times = self.session.node.confirm_times
+        times.observe(times.clock() - self._timed_from)
+
+    def confirm_counts(self) -> tuple[int, int]:
+        """How many messages were published since confirms were asked for, and how many of them were confirmed."""
+        return self.published, self.confirmed - self._nacks_up_to(self.confirmed)
+
+    @property
+    def unconfirmed(self) -> int:
+        """How many messages are neither confirmed nor refused."""
+        nacked = self._nacks_up_to(self.published) - self._nacks_up_to(self.confirmed)
+        return self.published - self.confirmed - nacked if self.confirms else 0
+
+    def _nacks_up_to(self, number: int) -> int:
+        return self._nacked_before + sum(last - first + 1 for first, last in self._nacked if last <= number)
 
     def refuse_waiting(self) -> bytes:
         """The frames that confirm what is durable and refuse what will never be."""
@@ -277,6 +326,17 @@ class Channel:
             return confirmed
         self.waiting.clear()
         return confirmed + nack_frame(self.number, self.published, True)
+
+    # -- being looked at ---------------------------------------------------------------------------------------
+
+    def idle_since_ms(self) -> int:
+        """Since when nothing has happened here, as far as those know who look; 0 if something has since the last."""
+        totals = self.tallies.totals()
+        trace = (totals.sent, totals.all_taken, self.ledger.outstanding, len(self.consumers), self.confirms)
+        now_ms = self.session.node.agenda.wall_ms
+        if trace != self._trace:
+            self._trace, self._trace_ms = trace, now_ms
+        return self._trace_ms if now_ms - self._trace_ms >= _IDLE_MS else 0
 
     # -- endings ---------------------------------------------------------------------------------------------
 
@@ -313,6 +373,7 @@ class Channel:
                 span.consumer.settled(len(span.run.contents))
         for consumer in consumers:
             consumer.queue.unsubscribe(consumer)
+        self.tallies.close(self.session.closed_channels)
 
     def queue(self, name: str) -> Queue:
         """The queue a method means: the one it names, or the last one declared on this channel."""

@@ -60,6 +60,7 @@ def basic_consume(channel: Channel, method: Any) -> None:
         prefetch=channel.prefetch,
         limit=channel.limit,
         arguments=arguments,
+        tallies=channel.tallies,
     )
     _start(channel, consumer, method)
 
@@ -81,7 +82,8 @@ def _consume_replies(channel: Channel, method: Any, tag: str) -> None:
     token = session.node.unique_name(REPLY_TO + ".")
     queue = session.vhost.add_reply_queue(token)
     channel.reply_token = token
-    _start(channel, Consumer(tag, queue, channel, settles=False, limit=Limit()), method)
+    consumer = Consumer(tag, queue, channel, settles=False, limit=Limit(), tallies=channel.tallies)
+    _start(channel, consumer, method)
 
 
 def forget_reply_consumer(channel: Channel) -> None:
@@ -107,16 +109,22 @@ def basic_get(channel: Channel, method: Any) -> None:
     vhost = session.vhost
     queue = vhost.queue(name, session)
     taken = queue.take(1) if queue.rules is None else _get_by_rules(queue)
+    taking = channel.tallies.of(queue)
     if taken is None:
+        taking.get_empty += 1
         channel.send("basic.get-empty")
         return
     position, run, redelivered = taken
     if vhost.tracer is not None:
         vhost.tracer.delivered(session.here, channel.number, queue, run, redelivered)
+    if redelivered:
+        taking.redeliver += 1
     if method.no_ack:
+        taking.get_no_ack += 1
         tag = channel.ledger.skip(1)
         queue.settle(position, run)
     else:
+        taking.get += 1
         tag = channel.ledger.add(None, queue, position, run)
     session.send(get_ok_frame(channel.number, tag, redelivered, run.route, queue.ready_count))
     session.send(content_frames(run.contents[0], channel.number, session.frame_bytes_max))

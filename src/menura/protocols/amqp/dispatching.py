@@ -8,14 +8,22 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from menura.core.access import Access
+from menura.core.access import Access, FullAccess
 from menura.core.errors import NotAllowed
 from menura.core.limits import check_channel_limit
 from menura.core.presence import Connected
 from menura.protocols.amqp import wire
 from menura.protocols.amqp.channel import Channel
 from menura.protocols.amqp.errors import REASONS, AmqpError, shown, translate, unexpected, unknown
-from menura.protocols.amqp.spec import FRAME_BODY, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD, FRAME_OVERHEAD_BYTES
+from menura.protocols.amqp.reporting import Report
+from menura.protocols.amqp.spec import (
+    FRAME_BODY,
+    FRAME_HEADER,
+    FRAME_HEARTBEAT,
+    FRAME_METHOD,
+    FRAME_OVERHEAD_BYTES,
+    PROTOCOL,
+)
 from menura.protocols.amqp.wire import WireError
 
 if TYPE_CHECKING:
@@ -84,6 +92,7 @@ def _open_channel(session: Session, number: int) -> None:
     session.channels[number] = Channel(session, number)
     if session.here is not None:
         session.here.channel_count += 1
+        session.node.presence.channel(session.here, True)
     session.node.events.channel("created", session.here, number)
     session.send(wire.frame(number, "channel.open-ok", reserved_1=b""))
 
@@ -99,7 +108,7 @@ def _connection_method(session: Session, method: Any) -> None:
         session.shut()
         session.send(wire.frame(0, "connection.close-ok"))
         session.closing = True
-        session.log("info", "closed by the client")
+        session.log("info", "closed by the client", "connection.closed")
     elif name == "connection.close-ok":
         session.closing = True
     elif name == "connection.update-secret":
@@ -126,22 +135,23 @@ def _shake_hands(session: Session, handshake: Handshake, method: Any) -> None:
     session.deadline = None
     session.user = handshake.user
     session.vhost = handshake.vhost
-    session.access = Access(session.node.users, session.user, session.vhost.name)
+    rights = FullAccess if handshake.nobody else Access
+    session.access = rights(session.node.users, session.user, session.vhost.name)
     session.client_properties = handshake.client_properties
     session.channels_max = handshake.channels_max
     session.heartbeat_seconds = handshake.heartbeat_seconds
     session.name = f"{session.peer.address} ({session.user}@{session.vhost.name})"
-    session.here = _connected(session)
+    session.here = _connected(session, handshake.mechanism)
     session.node.presence.arrive(session.here)
     session.send(answer)
-    session.log("info", "opened")
+    session.log("info", "opened", "connection.opened")
 
 
-def _connected(session: Session) -> Connected:
+def _connected(session: Session, mechanism: str) -> Connected:
     name = session.client_properties.get("connection_name")
     said = name if isinstance(name, str) else ""
     return Connected(
-        "AMQP 0-9-1",
+        PROTOCOL,
         session.peer,
         session.user,
         session.vhost.name,
@@ -149,6 +159,7 @@ def _connected(session: Session) -> Connected:
         session.node.agenda.wall_ms,
         lambda: sum(len(channel.consumers) for channel in session.channels.values()),
         end=session.send_away,
+        report=Report(session, mechanism),
     )
 
 

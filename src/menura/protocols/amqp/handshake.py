@@ -9,10 +9,12 @@ has it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from menura.core import fields
-from menura.core.errors import AuthenticationFailed, NotFound
+from menura.core.attempts import host_of
+from menura.core.errors import AuthenticationFailed
 from menura.core.node import Node
 from menura.core.peers import Peer
 from menura.core.vhost import VHost
@@ -26,6 +28,7 @@ CAPABILITIES = (
     "connection.blocked", "consumer_priorities", "authentication_failure_close", "per_consumer_qos",
     "direct_reply_to",
 )  # fmt: skip
+NOBODY = "none"
 OLDER_HEADER = b"AMQP\x01\x01\x00\x09"
 
 
@@ -39,6 +42,9 @@ class Handshake:
         self.identity = identity
         self.state = "START_OK"
         self.user = ""
+        self.claimed = peer.subject or ""  # who it says it is
+        self.nobody = False
+        """Whether it is the broker itself, which needs no user."""
         self.mechanism = ""
         self.vhost: VHost | None = None
         self.client_properties: Mapping[str, Any] = {}
@@ -52,7 +58,7 @@ class Handshake:
         offered = ["PLAIN", "AMQPLAIN"]
         if self.identity.anonymous:
             offered.append("ANONYMOUS")
-        if self.peer.subject is not None:
+        if self.peer.subject is not None or self.peer.internal:
             offered.append("EXTERNAL")
         return " ".join(offered)
 
@@ -101,10 +107,14 @@ class Handshake:
         self.mechanism = method.mechanism
         if method.mechanism not in self.mechanisms.split():
             raise AmqpError("COMMAND_INVALID", f"unknown authentication mechanism '{method.mechanism}'", method.ids)
+        counts, host = self.node.login_counts, host_of(self.peer.address)
         try:
             self.user = self._authenticate(method)
+            if not self.peer.internal:
+                counts.note("amqp091", host, self.user, True)
         except AuthenticationFailed as failure:
-            raise self.login_refused(failure, method.ids) from None
+            counts.note("amqp091", host, self.claimed, False)
+            raise self.login_refused(failure, method.ids) from failure
         self.state = "TUNE_OK"
         limits = self.limits
         return wire.frame(
@@ -122,31 +132,23 @@ class Handshake:
                 f"Login was refused using authentication mechanism {self.mechanism}. "
                 "For details see the broker logfile."
             )
-            error = AmqpError("ACCESS_REFUSED", text, fatal=True)
-            error.__cause__ = failure
-            return error
+            return AmqpError("ACCESS_REFUSED", text, fatal=True)
         return DisconnectError(f"login refused: {failure}")
 
     def _authenticate(self, method: Any) -> str:
+        logins = self.node.logins
         if method.mechanism == "EXTERNAL":
-            return self._known(self.peer.subject or "")
+            if self.peer.internal and self.peer.subject is None:
+                self.nobody = True
+                return NOBODY
+            return logins.known(self.peer.subject or "").name
         if method.mechanism == "ANONYMOUS":
-            self._require_near("guest")
-            return self._known("guest")
+            logins.require_near(self.peer, "guest")
+            return logins.known("guest").name
         read = _plain if method.mechanism == "PLAIN" else _amqplain
         name, password = read(method.response, method.ids)
-        self._require_near(name)
-        return self.node.users.authenticate(name, password).name
-
-    def _require_near(self, name: str) -> None:
-        if name == "guest" and not self.peer.loopback:
-            raise AuthenticationFailed("user 'guest' can only connect via localhost")
-
-    def _known(self, name: str) -> str:
-        try:
-            return self.node.users.get(name).name
-        except NotFound:
-            raise AuthenticationFailed(f"user '{name}' - does not exist") from None
+        self.claimed = name
+        return logins.log_in(self.peer, name, password).name
 
     def _tune_ok(self, method: Any) -> bytes:
         limits = self.limits
@@ -159,7 +161,8 @@ class Handshake:
         return b""
 
     def _open(self, method: Any) -> bytes:
-        self.vhost = self.node.enter(self.user, method.virtual_host)
+        enter = self.node.vhost if self.nobody else partial(self.node.enter, self.user)
+        self.vhost = enter(method.virtual_host)
         return wire.frame(0, "connection.open-ok")
 
 
@@ -182,7 +185,8 @@ def _plain(response: bytes, ids: tuple[int, int]) -> tuple[str, str]:
         _, name, password = parts
         return name.decode(), password.decode()
     except ValueError:
-        raise AmqpError("SYNTAX_ERROR", f"response {response!r} invalid", ids) from None
+        # There may be a password in it, and this is for the log.
+        raise AmqpError("SYNTAX_ERROR", f"response of {len(response)} octets invalid", ids) from None
 
 
 def _amqplain(response: bytes, ids: tuple[int, int]) -> tuple[str, str]:

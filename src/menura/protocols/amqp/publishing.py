@@ -61,7 +61,7 @@ class Target:
 
     def __init__(self, channel: Channel, exchange: Exchange, key: str, mandatory: bool) -> None:
         self.channel = channel
-        self.route = Route(exchange.name, key)
+        self.route = Route(exchange.name, key, sending=channel.tallies.to(exchange))
         self.mandatory = mandatory
         self._exchange = exchange
         self._exchanges = channel.session.vhost.exchanges
@@ -195,8 +195,12 @@ def publish(channel: Channel, target: Target, run: Run) -> None:
     if vhost.tracer is not None:
         vhost.tracer.published(session.here, channel.number, run)
     unwanted = vhost.publish(run.route, run)
-    if unwanted and target.mandatory:
-        send_returns(channel, run.route, unwanted)
+    if unwanted:
+        if target.mandatory:
+            run.route.sending.returned += len(unwanted)
+            send_returns(channel, run.route, unwanted)
+        else:
+            run.route.sending.dropped += len(unwanted)
     kept = keeper is not None and keeper.appended != before
     if vhost.refused:
         refused = vhost.take_refused()
@@ -279,7 +283,7 @@ def publish_special(channel: Channel, target: Target, content: bytes) -> None:
     route = target.route
     if flags & USER_ID:
         session = channel.session
-        session.node.users.check_sender(session.user, properties.text(block, "user_id") or "")
+        session.access.check_sender(properties.text(block, "user_id") or "")
     mode = properties.delivery_mode(block)
     if mode not in (None, 1, 2):
         raise PreconditionFailed(f"invalid message: {{delivery_mode_unknown,{mode}}}")
@@ -340,7 +344,7 @@ def _copied(channel: Channel, target: Target, headers: Mapping[str, Any], raw: b
     if session.vhost.exchange(route.exchange).kind == "topic":
         for key in keys:
             session.access.require_topic(Verb.WRITE, route.exchange, key)
-    return Route(route.exchange, route.key, tuple(keys))
+    return Route(route.exchange, route.key, tuple(keys), route.sending)
 
 
 def _without_bcc(block: bytes) -> bytes:

@@ -13,9 +13,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from menura.core.access import Access
+from menura.core.errors import AuthenticationFailed
 from menura.core.output import Output
 from menura.core.peers import Surroundings
 from menura.core.presence import Connected
+from menura.core.tallies import Totals
 from menura.core.throttle import Throttle
 from menura.protocols.amqp import wire
 from menura.protocols.amqp.channel import Channel
@@ -59,6 +61,7 @@ class Session:
         self.client_properties: Mapping[str, Any] = {}
         self.capabilities: Mapping[str, Any] = {}
         self.channels: dict[int, Channel] = {}
+        self.closed_channels = Totals()
         self.exclusive: dict[Queue, None] = {}
         self.frame_bytes_max = FRAME_BYTES_MAX_BEFORE_TUNE
         # Longest body the hot loop takes: one frame, and no longer than messages may be.
@@ -92,9 +95,9 @@ class Session:
         self.heartbeat_seconds = 0
         self.last_received = self.last_sent = now
 
-    def log(self, level: str, line: str) -> None:
+    def log(self, level: str, line: str, event: str = "connection.notice") -> None:
         """Levels: info, warning, error, and defect, from inside the handling of an exception of ours."""
-        self._log(level, f"{self.name}: {line}")
+        self._log(level, f"{self.name}: {line}", event)
 
     # -- input -----------------------------------------------------------------------------------------------
 
@@ -105,7 +108,7 @@ class Session:
             self._receive(data)
         except Exception as defect:
             # A defect of ours must not take other connections with it, nor leave this one without an answer.
-            self.log("defect", f"{type(defect).__name__}: {defect}")
+            self.log("defect", f"{type(defect).__name__}: {defect}", "defect")
             self._give_up()
 
     def _receive(self, data: bytes) -> None:
@@ -125,7 +128,7 @@ class Session:
                 start += self.position
                 self.fail(error)
             except DisconnectError as reason:
-                self.log("warning", f"closed: {reason}")
+                self.log("warning", f"closed: {reason}", "login.refused" if self.user == "" else "connection.refused")
                 self.close_later()
         if self.closing:
             return
@@ -144,7 +147,7 @@ class Session:
         if header not in (PROTOCOL_HEADER, OLDER_HEADER):
             self.send(PROTOCOL_HEADER)
             self.closing = True
-            self.log("warning", f"closed: not the protocol's header: {header!r}")
+            self.log("warning", f"closed: not the protocol's header: {header!r}", "connection.refused")
             return len(data)
         assert self.handshake is not None
         self.send(self.handshake.start())
@@ -167,6 +170,7 @@ class Session:
         self.mute(channel)
         if self.channels.pop(channel.number, None) is not None and self.here is not None:
             self.here.channel_count -= 1
+            self.node.presence.channel(self.here, False)
             self.node.events.channel("closed", self.here, channel.number)
         self.confirming.pop(channel, None)
         self.publishes.clear()
@@ -250,7 +254,7 @@ class Session:
         self.now = now
         if self.deadline is not None and now >= self.deadline:
             if not self.close_sent and not self.closing:
-                self.log("warning", "closed: handshake took longer than allowed")
+                self.log("warning", "closed: handshake took longer than allowed", "connection.refused")
             self.hang_up()
             return
         if self.closing:
@@ -261,7 +265,7 @@ class Session:
         if not interval:
             return
         if now - self.last_received > 2 * interval and self.reading:
-            self.log("warning", f"closed: no heartbeat for {2 * interval} s")
+            self.log("warning", f"closed: no heartbeat for {2 * interval} s", "connection.lost")
             self.hang_up()
         elif now - self.last_sent >= interval / 2 and (self.output.lines or not self.output.pieces):
             self.output.send_first(wire.HEARTBEAT)
@@ -280,10 +284,14 @@ class Session:
         """Tell the peer what went wrong and close what has to be."""
         channel = error.channel
         if channel is not None and not error.hard:
-            self.log("warning", f"channel {channel.number} closed: {error.reply_text}")
+            self.log("warning", f"channel {channel.number} closed: {error.reply_text}", "channel.error")
             channel.fail(error)
             return
-        self.log("error", f"connection closed: {error.reply_text}")
+        if isinstance(error.__cause__, AuthenticationFailed):
+            # What the client is not told.
+            self.log("error", f"connection closed: {error.reply_text} ({error.__cause__})", "login.refused")
+        else:
+            self.log("error", f"connection closed: {error.reply_text}", "connection.error")
         if error.framing:
             # Where the next frame begins is not known any more: hear nothing until the socket is closed.
             self.consume = len
@@ -321,7 +329,7 @@ class Session:
         try:
             self.fail(AmqpError("INTERNAL_ERROR", "defect in the broker; see its log"))
         except Exception as defect:
-            self.log("defect", f"{type(defect).__name__}: {defect}")
+            self.log("defect", f"{type(defect).__name__}: {defect}", "defect")
             self.hang_up()
 
     def close_later(self) -> None:
@@ -360,7 +368,7 @@ class Session:
     def lost(self) -> None:
         """The socket is gone."""
         if not self.close_sent and not self.closing and self.handshake is None:
-            self.log("warning", "client unexpectedly closed the connection")
+            self.log("warning", "client unexpectedly closed the connection", "connection.lost")
         self.shut()
         self.closing = True
 
@@ -369,6 +377,8 @@ class Session:
         for channel in list(self.channels.values()):
             channel.shut()
             self.node.events.channel("closed", self.here, channel.number)
+            if self.here is not None:
+                self.node.presence.channel(self.here, False)
         self.channels.clear()
         self.confirming.clear()
         self.publishes.clear()

@@ -22,6 +22,7 @@ FRAME_OVERHEAD_BYTES = 8
 FRAME_BYTES_MIN = 4096
 """The least frame_max that a peer may ask for."""
 
+PROTOCOL = "AMQP 0-9-1"
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 
 

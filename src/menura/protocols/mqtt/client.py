@@ -20,6 +20,7 @@ from menura.core.presence import Remembered
 from menura.core.topics import TopicTrie
 from menura.protocols.mqtt import wills, wire
 from menura.protocols.mqtt.identifiers import Identifiers
+from menura.protocols.mqtt.reporting import session_of
 from menura.protocols.mqtt.subscription import Subscription, restored
 from menura.protocols.mqtt.topics import EXCHANGE, filter_of, hidden
 
@@ -71,7 +72,14 @@ class Client:
         self.will: Entry | None = None
         self._trie: TopicTrie[Subscription] = TopicTrie()
         self._plans: dict[tuple[str, bool], Plan] = {}
-        self.remembered = Remembered(id, vhost.name, lambda: self.session is not None, lambda: len(self.subscriptions))
+        self.away_since_ms = node.agenda.wall_ms
+        self.remembered = Remembered(
+            id,
+            vhost.name,
+            lambda: self.session is not None,
+            lambda: len(self.subscriptions),
+            lambda: session_of(self),
+        )
         node.presence.remember(self.remembered)
         self.plans_version = object()
         """Another one whenever plans may have changed."""
@@ -133,6 +141,7 @@ class Client:
     def detach(self) -> None:
         """The connection is gone: what was not settled waits for the next one, or for others who share."""
         self.session = None
+        self.away_since_ms = self.node.agenda.wall_ms
         self.outbox = None
         self.ids.disconnect()
         consumers, self.consumers = self.consumers, []
@@ -205,14 +214,14 @@ class Client:
         if self.loose is None:
             self.loose = self.vhost.declare_queue(self.loose_name, owner=self, exclusive=True)
             if self.outbox is not None:
-                consumer = Consumer("", self.loose, self.outbox.loose, settles=False)
+                consumer = Consumer("", self.loose, self.outbox.loose, settles=False, tallies=self.outbox.tallies)
                 self.consumers.append(consumer)
                 self.loose.subscribe(consumer)
         return self.loose
 
     def _consume(self, queue: Queue) -> None:
         if self.outbox is not None:
-            consumer = Consumer("", queue, self.outbox, limit=self.limit)
+            consumer = Consumer("", queue, self.outbox, limit=self.limit, tallies=self.outbox.tallies)
             self.consumers.append(consumer)
             queue.subscribe(consumer)
 
@@ -313,7 +322,8 @@ class Client:
             queue = self.vhost.declare_queue(name, durable=True, arguments={SHARED: fields.encode_value(True)})
             self.vhost.bind(EXCHANGE, queue, subscription.pattern, {})
         if self.outbox is not None:
-            consumer = Consumer("", queue, self.outbox.shared(subscription), limit=self.limit)
+            outbox = self.outbox.shared(subscription)
+            consumer = Consumer("", queue, outbox, limit=self.limit, tallies=self.outbox.tallies)
             subscription.consumer = consumer
             self.consumers.append(consumer)
             queue.subscribe(consumer)

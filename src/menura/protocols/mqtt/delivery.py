@@ -128,6 +128,7 @@ def _give_back(consumer: Consumer, position: int, run: Run, at: int) -> None:
     rest = run.piece(at, len(run.contents)) if at else run
     consumer.queue.requeue(position + at, rest)
     consumer.settled(len(rest.contents))
+    consumer.taking.deliver -= len(rest.contents)
 
 
 def _settle(consumer: Consumer, position: int, run: Run, done: list[int]) -> None:
@@ -137,6 +138,13 @@ def _settle(consumer: Consumer, position: int, run: Run, done: list[int]) -> Non
         for at in done:
             consumer.queue.settle(position + at, run.piece(at, at + 1))
     consumer.settled(len(done))
+    count_unanswered(consumer, len(done))
+
+
+def count_unanswered(consumer: Consumer, count: int) -> None:
+    """Messages of a consumer that settles needed no answer."""
+    consumer.taking.deliver -= count
+    consumer.taking.deliver_no_ack += count
 
 
 def _send(session: Session, key: str, parts: list[bytes]) -> None:

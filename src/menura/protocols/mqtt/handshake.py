@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from menura.core.errors import AuthenticationFailed, NotFound
+from menura.core.errors import AuthenticationFailed
 from menura.core.node import DEFAULT_VHOST, Node
 from menura.core.peers import Peer
 from menura.core.vhost import VHost
@@ -33,12 +33,12 @@ def log_in(node: Node, peer: Peer, limits: MqttLimits, connect: Connect) -> Logi
         return Login(*_enter(node, _anonymous(node, peer, limits), vhost))
     if ":" in name:
         vhost, _, name = name.rpartition(":")
-    _require_near(name, peer)
+    node.logins.require_near(peer, name)
     try:
         password = (connect.password or b"").decode()
     except UnicodeDecodeError:
         raise AuthenticationFailed(f"user '{name}' - invalid credentials") from None
-    return Login(*_enter(node, node.users.authenticate(name, password).name, vhost))
+    return Login(*_enter(node, node.logins.log_in(peer, name, password).name, vhost))
 
 
 def _enter(node: Node, user: str, vhost: str) -> tuple[str, VHost]:
@@ -52,15 +52,7 @@ def _anonymous(node: Node, peer: Peer, limits: MqttLimits) -> str:
         raise AuthenticationFailed("a user name is required")
     if peer.subject is None and not peer.loopback:
         raise AuthenticationFailed("only clients of this machine may come without a user name")
-    try:
-        return node.users.get(name).name
-    except NotFound:
-        raise AuthenticationFailed(f"user '{name}' - does not exist") from None
-
-
-def _require_near(name: str, peer: Peer) -> None:
-    if name == "guest" and not peer.loopback:
-        raise AuthenticationFailed("user 'guest' can only connect via localhost")
+    return node.logins.known(name).name
 
 
 def check(connect: Connect, limits: MqttLimits) -> None:

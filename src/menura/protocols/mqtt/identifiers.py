@@ -109,8 +109,10 @@ class Identifiers:
     def settle(self, ids: Iterable[int]) -> None:
         """The client has these messages for good; identifiers that are in use."""
         for consumer, position, piece in self._pieces(ids):
+            count = len(piece.contents)
             consumer.queue.settle(position, piece)
-            consumer.settled(len(piece.contents))
+            consumer.taking.ack += count
+            consumer.settled(count)
 
     def requeue(self, ids: Iterable[int]) -> None:
         for consumer, position, piece in self._pieces(ids):
@@ -148,6 +150,7 @@ class Identifiers:
         with self._vhost.together():
             flight.consumer.queue.settle(flight.position + flight.at, piece)
             queue = self._append_note(_RELEASED, id)
+        flight.consumer.taking.ack += 1
         self.released[id] = self._take_note(queue), flight.consumer
 
     def complete(self, id: int) -> bool:

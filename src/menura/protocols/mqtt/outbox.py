@@ -14,7 +14,7 @@ from menura.protocols.mqtt.subscription import Subscription
 if TYPE_CHECKING:
     from menura.core.consumer import Consumer
     from menura.core.presence import Connected
-    from menura.core.queue import Queue
+    from menura.core.tallies import Tallies
     from menura.protocols.mqtt.session import Session
 
 
@@ -28,6 +28,10 @@ class Outbox:
         self.client = client
         self.loose = LooseOutbox(session, client)
         self.stuck_on = 0
+
+    @property
+    def tallies(self) -> Tallies:
+        return self.session.tallies
 
     def shared(self, subscription: Subscription) -> SharedOutbox:
         return SharedOutbox(self.session, self.client, subscription)
@@ -137,9 +141,11 @@ class SharedOutbox:
                 return 0
             self.stuck = True
             consumer.queue.requeue(position, run)
+            consumer.taking.deliver -= 1
             return 1
         delivery.deliver_shared(self.session, client, subscription, consumer, position, run, 0, False)
         consumer.queue.settle(position, run)
+        delivery.count_unanswered(consumer, 1)
         return 1
 
     def dispatch(self) -> None:
@@ -147,12 +153,13 @@ class SharedOutbox:
         moving, self._moving = self._moving, []
         for consumer, position, run in moving:
             if self.client.session is self.session:
-                self._move(consumer.queue, position, run)
+                self._move(consumer, position, run)
             else:
                 consumer.queue.requeue(position, run)
             consumer.settled(1)
 
-    def _move(self, shared: Queue, position: int, run: Run) -> None:
+    def _move(self, consumer: Consumer, position: int, run: Run) -> None:
+        shared = consumer.queue
         vhost, own = self.client.vhost, self.client.require_queue()
         content = run.contents[0]
         block = for_subscriber(packed.properties_of(content), 2, False, self.subscription.id)
@@ -160,6 +167,7 @@ class SharedOutbox:
         with vhost.together():
             vhost.append(own, Run(run.route, [moved], len(moved), len(moved), True))
             shared.settle(position, run)
+        consumer.taking.deliver -= 1  # that is still to come, from the other queue
 
     def cancelled(self, consumer: Consumer) -> None:
         self.subscription.consumer = None

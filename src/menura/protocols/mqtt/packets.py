@@ -6,11 +6,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from menura.core.access import Access
+from menura.core.attempts import host_of
+from menura.core.errors import AuthenticationFailed, Refusal
 from menura.core.presence import Connected
+from menura.core.tallies import Tallies
 from menura.protocols.mqtt import answering, spec, subscribing, wills, wire
 from menura.protocols.mqtt.errors import MqttError, malformed, violation
-from menura.protocols.mqtt.handshake import answer_properties, check, client_for, log_in
+from menura.protocols.mqtt.handshake import Login, answer_properties, check, client_for, log_in
 from menura.protocols.mqtt.outbox import Outbox
+from menura.protocols.mqtt.reporting import Report
 
 if TYPE_CHECKING:
     from menura.protocols.mqtt.session import Session
@@ -35,26 +39,46 @@ def take_packet(session: Session, first: int, body: bytes) -> None:
     handler(session, body)
 
 
+def _logged_in(session: Session, connect: Connect) -> Login:
+    """Whether it was let in is counted; a virtual host that it may not enter is another matter."""
+    peer, counts = session.peer, session.node.login_counts
+    name = (connect.user or peer.subject or "").rpartition(":")[2]
+    try:
+        login = log_in(session.node, peer, session.limits, connect)
+    except AuthenticationFailed:
+        counts.note("mqtt", host_of(peer.address), name, False)
+        raise
+    except Refusal:
+        counts.note("mqtt", host_of(peer.address), name, True)
+        raise
+    counts.note("mqtt", host_of(peer.address), login.user, True)
+    session.mechanism = "PLAIN" if connect.user is not None else "EXTERNAL" if peer.subject else "ANONYMOUS"
+    return login
+
+
 def _connect(session: Session, body: bytes) -> None:
     """Section 3.1."""
     session.version = wire.version_of(body)
     connect = wire.read_connect(body)
     check(connect, session.limits)
-    session.user, session.vhost = log_in(session.node, session.peer, session.limits, connect)
+    session.user, session.vhost = _logged_in(session, connect)
     session.access = Access(session.node.users, session.user, session.vhost.name)
     session.client_id = connect.client_id or session.node.unique_name("auto-")
     session.name = f"{session.peer.address} ({session.client_id}: {session.user}@{session.vhost.name})"
+    protocol = f"MQTT {spec.VERSIONS[session.version]}"
     client, present = client_for(session, connect, session.client_id)
     _settle_limits(session, connect)
     session.here = Connected(
-        f"MQTT {spec.VERSIONS[session.version]}",
+        protocol,
         session.peer,
         session.user,
         session.vhost.name,
         session.client_id,
         session.node.agenda.wall_ms,
         end=session.send_away,
+        report=Report(session),
     )
+    session.tallies = Tallies(session.vhost.register, protocol)
     session.node.presence.arrive(session.here)
     session.connected = True
     session.will = connect.will
@@ -69,7 +93,7 @@ def _connect(session: Session, body: bytes) -> None:
         session.send(wire.answer(spec.PUBREL, id))
     inflight_max = min(int(connect.properties.get("receive_maximum", 65535)), session.limits.inflight_max)
     client.attach(session, Outbox(session, client), inflight_max)
-    session.log("info", "connected")
+    session.log("info", "connected", "connection.opened")
 
 
 def _settle_limits(session: Session, connect: Connect) -> None:
@@ -98,7 +122,7 @@ def _disconnect(session: Session, body: bytes) -> None:
         session.client.set_expiry(seconds)
     if code == spec.NORMAL_DISCONNECTION:
         session.will = None
-    session.log("info", "disconnected by the client")
+    session.log("info", "disconnected by the client", "connection.closed")
     session.leave()
     session.closing = True
 

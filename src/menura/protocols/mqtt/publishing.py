@@ -55,7 +55,8 @@ def resolve(session: Session, octets: bytes) -> Target:
         refusal = spec.TOPIC_NAME_INVALID
     elif not may_publish(access, key):
         refusal = spec.NOT_AUTHORIZED
-    target = Target(Route(EXCHANGE, "" if refusal else key), access.version, refusal)
+    sending = session.tallies.to(session.vhost.exchange(EXCHANGE))
+    target = Target(Route(EXCHANGE, "" if refusal else key, sending=sending), access.version, refusal)
     if len(octets) <= session.limits.topic_bytes_max:
         if len(session.targets) >= session.limits.topics_max:
             session.targets.clear()
@@ -120,6 +121,9 @@ def publish(session: Session, target: Target, flags: int, contents: list[bytes],
     if target.refusal:
         _refuse(session, qos, target.refusal, ids)
         return
+    if qos:
+        session.tallies.wanted += len(ids)
+        session.tallies.confirmed += len(ids)
     if qos == 2:
         for content, id in zip(contents, ids, strict=True):
             _publish_once(session, target, flags, content, id)
@@ -143,6 +147,7 @@ def _publish(vhost: VHost, route: Route, contents: list[bytes], flags: int, by: 
         vhost.tracer.published(by, 1, run)
     unwanted = vhost.publish(route, run)
     vhost.take_refused()
+    route.sending.dropped += len(unwanted)
     return bool(unwanted)
 
 

@@ -17,6 +17,7 @@ from menura.core.access import Access
 from menura.core.output import Output
 from menura.core.peers import Surroundings
 from menura.core.presence import Connected
+from menura.core.tallies import Tallies
 from menura.core.throttle import Throttle
 from menura.protocols.mqtt import spec, wills, wire
 from menura.protocols.mqtt.client import Client, clients_of, leave_later
@@ -53,8 +54,9 @@ class Session:
         self.limits = limits or MqttLimits()
         self.name = peer.address
         self.version = 0  # until CONNECT
-        self.user = ""
+        self.user = self.mechanism = ""
         self.here: Connected | None = None
+        self.tallies: Tallies = None  # type: ignore[assignment]  # set with the virtual host
         self.client_id = ""
         self.vhost: VHost = None  # type: ignore[assignment]  # set before any other packet is accepted
         self.access: Access = None  # type: ignore[assignment]
@@ -94,9 +96,9 @@ class Session:
         self.keep_alive_seconds = 0
         self.last_received = now
 
-    def log(self, level: str, line: str) -> None:
+    def log(self, level: str, line: str, event: str = "connection.notice") -> None:
         """Levels: info, warning, error, and defect, from inside the handling of an exception of ours."""
-        self._log(level, f"{self.name}: {line}")
+        self._log(level, f"{self.name}: {line}", event)
 
     # -- input -----------------------------------------------------------------------------------------------
 
@@ -107,7 +109,7 @@ class Session:
             self._receive(data)
         except Exception as defect:
             # A defect of ours must not take other connections with it.
-            self.log("defect", f"{type(defect).__name__}: {defect}")
+            self.log("defect", f"{type(defect).__name__}: {defect}", "defect")
             self._give_up()
 
     def _receive(self, data: bytes) -> None:
@@ -197,7 +199,7 @@ class Session:
         self.now = now
         if self.deadline is not None and now >= self.deadline:
             if not self.shunned and not self.leaving:
-                self.log("warning", "closed: no CONNECT in time")
+                self.log("warning", "closed: no CONNECT in time", "connection.refused")
             self.closing = True
             self.wake()
         elif self.keep_alive_seconds and self.reading and not self.closing and not self.leaving:
@@ -209,7 +211,8 @@ class Session:
     def fail(self, error: MqttError) -> None:
         """Tell the peer what went wrong, as far as its version has words for it, and close."""
         level = "warning" if error.code in (spec.KEEP_ALIVE_TIMEOUT, spec.NOT_AUTHORIZED) else "error"
-        self.log(level, f"connection closed: {error} (reason code {error.code:#04x})")
+        event = "login.refused" if error.code == spec.BAD_USER_NAME_OR_PASSWORD else "connection.error"
+        self.log(level, f"connection closed: {error} (reason code {error.code:#04x})", event)
         if self.connected:
             self.say_goodbye(error.code, str(error))
             return
@@ -244,13 +247,13 @@ class Session:
 
     def taken_over(self) -> None:
         """The client has come back on another connection (section 3.1.4)."""
-        self.log("info", "taken over by another connection")
+        self.log("info", "taken over by another connection", "connection.closed")
         self.say_goodbye(spec.SESSION_TAKEN_OVER)
 
     def dropped(self) -> None:
         """Somebody has deleted a queue of the client: it has lost subscriptions, so it has to begin anew."""
         if self.client.session is self:
-            self.log("warning", "connection closed: its queue has been deleted")
+            self.log("warning", "connection closed: its queue has been deleted", "connection.closed")
             client = self.client
             self.say_goodbye(spec.ADMINISTRATIVE_ACTION, "the queue of the subscription has been deleted")
             client.end_with_will()
@@ -259,6 +262,7 @@ class Session:
         """The client has no connection any more; how it goes on is its own business."""
         if self.here is not None:
             self.node.presence.leave(self.here)
+            self.tallies.close()
         client = self.client
         if not self.connected or client.session is not self:
             return
@@ -286,7 +290,7 @@ class Session:
             self._weigh()
             self.fail(MqttError(spec.UNSPECIFIED_ERROR, "defect in the broker; see its log"))
         except Exception as defect:
-            self.log("defect", f"{type(defect).__name__}: {defect}")
+            self.log("defect", f"{type(defect).__name__}: {defect}", "defect")
             self.output.clear()
         self.closing = True
         self.wake()
@@ -313,7 +317,7 @@ class Session:
     def lost(self) -> None:
         """The socket is gone."""
         if self.connected and not self.closing and not self.leaving:
-            self.log("warning", "client unexpectedly closed the connection")
+            self.log("warning", "client unexpectedly closed the connection", "connection.lost")
         self.leave()
         self.closing = True
         self.unread.clear()

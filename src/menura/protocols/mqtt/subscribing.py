@@ -64,7 +64,7 @@ def _subscribe(session: Session, subscription: Subscription) -> tuple[int, bool]
         code = None
         new = client.subscribe(subscription)
     except REASONS as reason:
-        session.log("warning", f"subscription to {filter!r} refused: {reason}")
+        session.log("warning", f"subscription to {filter!r} refused: {reason}", "subscription.refused")
         return code or code_of(reason), False
     return subscription.qos, new
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from menura.core.errors import AuthenticationFailed, NotAllowed, NotFound
+from menura.core.attempts import host_of
+from menura.core.errors import AuthenticationFailed, NotAllowed
 from menura.core.node import Node
 from menura.core.peers import Peer
 from menura.core.vhost import VHost
@@ -32,7 +33,7 @@ class Opened(NamedTuple):
 
 def connect(headers: Mapping[str, str], node: Node, peer: Peer, identity: Identity, limits: StompLimits) -> Opened:
     dialect = _negotiated(headers)
-    user = _authenticated(headers, node, peer, identity)
+    user = _counted(headers, node, peer, identity)
     name = headers.get("host", identity.vhost)
     try:
         vhost = node.enter(user, name)
@@ -40,6 +41,25 @@ def connect(headers: Mapping[str, str], node: Node, peer: Peer, identity: Identi
         raise StompError("Bad CONNECT", f"Virtual host '{shown(name)}' access denied") from None
     receive_seconds, send_seconds = _heartbeats(headers, limits)
     return Opened(user, vhost, dialect, send_seconds, receive_seconds)
+
+
+def mechanism(headers: Mapping[str, str], peer: Peer) -> str:
+    """How the user of a CONNECT has logged in, in the words of other protocols."""
+    if "login" in headers:
+        return "PLAIN"
+    return "EXTERNAL" if peer.subject else "ANONYMOUS"
+
+
+def _counted(headers: Mapping[str, str], node: Node, peer: Peer, identity: Identity) -> str:
+    """The user who logs in; whether it worked is counted."""
+    host, name = host_of(peer.address), headers.get("login", peer.subject or "")
+    try:
+        user = _authenticated(headers, node, peer, identity)
+    except StompError:
+        node.login_counts.note("stomp", host, name, False)
+        raise
+    node.login_counts.note("stomp", host, user, True)
+    return user
 
 
 def _negotiated(headers: Mapping[str, str]) -> Dialect:
@@ -57,15 +77,15 @@ def _authenticated(headers: Mapping[str, str], node: Node, peer: Peer, identity:
         if login is None:
             raise StompError("Bad CONNECT", "Access refused: 'login' and 'passcode' are required\n")
         try:
-            return node.users.get(login).name
-        except NotFound:
+            return node.logins.known(login).name
+        except AuthenticationFailed:
             raise _refused(login) from None
-    if login == "guest" and not peer.loopback:
-        raise StompError("Bad CONNECT", "non-loopback access denied")
     try:
-        return node.users.authenticate(login, headers.get("passcode", "")).name
-    except AuthenticationFailed:
-        raise _refused(login) from None
+        return node.logins.log_in(peer, login, headers.get("passcode", "")).name
+    except AuthenticationFailed as failure:
+        if failure.near_only:
+            raise StompError("Bad CONNECT", "non-loopback access denied") from failure
+        raise _refused(login) from failure
 
 
 def _refused(login: str) -> StompError:

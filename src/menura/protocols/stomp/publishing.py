@@ -46,7 +46,7 @@ class Target:
         queue: Queue | None,
         transaction: str | None,
     ) -> None:
-        self.route = Route(exchange.name, key)
+        self.route = Route(exchange.name, key, sending=session.tallies.to(exchange))
         self.block = properties.encode()
         self.persistent = properties.delivery_mode == PERSISTENT
         self.expiration_ms = None if properties.expiration is None else int(properties.expiration)
@@ -192,7 +192,7 @@ def publish(session: Session, target: Target, contents: list[bytes]) -> None:
     before = keeper.appended if keeper is not None else 0
     if session.vhost.tracer is not None:
         session.vhost.tracer.published(session.here, 1, run)
-    session.vhost.publish(run.route, run)
+    run.route.sending.dropped += len(session.vhost.publish(run.route, run))
     session.vhost.take_refused()
     kept = keeper is not None and keeper.appended != before
     if kept:
@@ -210,5 +210,12 @@ def take(session: Session, target: Target, contents: list[bytes], receipts: Sequ
             raise
         return
     publish(session, target, contents)
+    give(session, receipts)
+
+
+def give(session: Session, receipts: Sequence[str]) -> None:
+    """Receipts for messages that have been published."""
+    session.tallies.wanted += len(receipts)
+    session.tallies.confirmed += len(receipts)
     for receipt in receipts:
         session.receipts.give(receipt)

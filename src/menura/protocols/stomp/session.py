@@ -13,14 +13,16 @@ from menura.core.access import Access
 from menura.core.output import Output
 from menura.core.peers import Surroundings
 from menura.core.presence import Connected
+from menura.core.tallies import Tallies
 from menura.core.throttle import Throttle
 from menura.protocols.stomp.commands import COMMANDS
 from menura.protocols.stomp.errors import REASONS, StompError, translate
 from menura.protocols.stomp.frames import CONNECTING, VERSIONS, Dialect, Frame, encode_frame, shown
-from menura.protocols.stomp.handshake import connect
+from menura.protocols.stomp.handshake import connect, mechanism
 from menura.protocols.stomp.limits import Identity, StompLimits
 from menura.protocols.stomp.receipts import Receipts
 from menura.protocols.stomp.receiving import Unread, receive_frames
+from menura.protocols.stomp.reporting import Report
 from menura.protocols.stomp.subscriptions import Subscriptions
 from menura.protocols.stomp.transactions import Transactions
 
@@ -35,6 +37,7 @@ class Session:
 
     vhost: VHost
     access: Access
+    tallies: Tallies
 
     def __init__(
         self,
@@ -81,9 +84,9 @@ class Session:
         self.send_seconds = self.receive_seconds = 0
         self.last_received = self.last_sent = now
 
-    def log(self, level: str, line: str) -> None:
+    def log(self, level: str, line: str, event: str = "connection.notice") -> None:
         """Levels: info, warning, error, and defect, from inside the handling of an exception of ours."""
-        self._log(level, f"{self.name}: {line}")
+        self._log(level, f"{self.name}: {line}", event)
 
     # -- input -----------------------------------------------------------------------------------------------
 
@@ -96,7 +99,7 @@ class Session:
             self._receive(data)
         except Exception as defect:
             # A defect of ours must not take other connections with it, nor leave this one without an answer.
-            self.log("defect", f"{type(defect).__name__}: {defect}")
+            self.log("defect", f"{type(defect).__name__}: {defect}", "defect")
             self._give_up()
 
     def _receive(self, data: bytes) -> None:
@@ -152,14 +155,17 @@ class Session:
         self.receipts.dialect = self.dialect
         self.id = self.node.unique_name("session-")
         self.name = f"{self.peer.address} ({self.user}@{self.vhost.name})"
+        protocol = f"STOMP {self.dialect.version}"
+        self.tallies = Tallies(self.vhost.register, protocol)
         self.here = Connected(
-            f"STOMP {self.dialect.version}",
+            protocol,
             self.peer,
             self.user,
             self.vhost.name,
             since_ms=self.node.agenda.wall_ms,
             subscriptions=lambda: len(self.subscriptions),
             end=self.send_away,
+            report=Report(self, mechanism(frame.headers, self.peer)),
         )
         self.node.presence.arrive(self.here)
         self.opened = True
@@ -171,14 +177,14 @@ class Session:
             ("heart-beat", f"{self.send_seconds * 1000},{self.receive_seconds * 1000}"),
         )
         self.send(encode_frame("CONNECTED", headers, b"", CONNECTING))
-        self.log("info", f"opened, STOMP {self.dialect.version}")
+        self.log("info", f"opened, STOMP {self.dialect.version}", "connection.opened")
 
     def disconnect(self) -> None:
         """The client says goodbye."""
         self.shut()
         self.closing = True
         self.wake()
-        self.log("info", "closed by the client")
+        self.log("info", "closed by the client", "connection.closed")
 
     def forget_sends(self) -> None:
         """What SEND frames mean has to be found out anew."""
@@ -244,10 +250,10 @@ class Session:
         if self.closing:
             return
         if self.deadline is not None and now >= self.deadline:
-            self.log("warning", "closed: no CONNECT within the time allowed")
+            self.log("warning", "closed: no CONNECT within the time allowed", "connection.refused")
             self.hang_up()
         elif self.receive_seconds and now - self.last_received > 2 * self.receive_seconds and self.reading:
-            self.log("warning", f"closed: no heart-beat for {2 * self.receive_seconds} s")
+            self.log("warning", f"closed: no heart-beat for {2 * self.receive_seconds} s", "connection.lost")
             self.hang_up()
         elif self.send_seconds and now - self.last_sent >= self.send_seconds / 2 and not self.output.pieces:
             self.send(b"\n")
@@ -256,7 +262,12 @@ class Session:
 
     def fail(self, error: StompError, level: str = "error") -> None:
         """Tell the peer what went wrong, and close the connection."""
-        self.log(level, f"closed: {error}")
+        if not self.opened:
+            # With what the client is not told.
+            why = f"{error} ({error.__cause__})" if error.__cause__ is not None else str(error)
+            self.log(level, f"closed: {why}", "login.refused")
+        else:
+            self.log(level, f"closed: {error}", "connection.error")
         headers = [
             ("message", error.message),
             ("content-type", "text/plain"),
@@ -274,7 +285,7 @@ class Session:
         try:
             self.fail(StompError("Processing error", "Processing error"))
         except Exception as defect:
-            self.log("defect", f"{type(defect).__name__}: {defect}")
+            self.log("defect", f"{type(defect).__name__}: {defect}", "defect")
             self.hang_up()
 
     def hang_up(self) -> None:
@@ -308,7 +319,7 @@ class Session:
     def lost(self) -> None:
         """The socket is gone."""
         if not self.closing and self.opened:
-            self.log("warning", "client unexpectedly closed the connection")
+            self.log("warning", "client unexpectedly closed the connection", "connection.lost")
         self.hang_up()
 
     def shut(self) -> None:
@@ -325,5 +336,6 @@ class Session:
         self.exclusive.clear()
         if self.here is not None:
             self.node.presence.leave(self.here)
+            self.tallies.close()
         if self.opened:
             self.vhost.dispatch()

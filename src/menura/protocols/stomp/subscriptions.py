@@ -9,7 +9,7 @@ subscription (1.2, section SUBSCRIBE, "ack").
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from menura.core.access import Verb
@@ -57,28 +57,30 @@ class Deliveries:
     def settle(self, spans: list[Span], requeue: bool | None) -> None:
         """The client is done with these (None), or does not want them: back to their queues (True), or dropped."""
         for span in spans:
+            consumer, count = span.consumer, len(span.run.contents)
+            assert consumer is not None
             if requeue:
                 span.queue.requeue(span.position, span.run, failed=True)
             elif requeue is None:
                 span.queue.settle(span.position, span.run)
+                consumer.taking.ack += count
             else:
                 span.queue.reject(span.position, span.run)
-            if span.consumer is not None:
-                span.consumer.settled(len(span.run.contents))
+            consumer.settled(count)
 
 
 class Subscription:
     """A subscriber of the core."""
 
-    __slots__ = ("consumer", "deliveries", "description", "id", "session", "tag", "topic", "writer")
+    __slots__ = ("consumer", "deliveries", "destination", "id", "session", "tag", "topic", "writer")
 
     consumer: Consumer
 
-    def __init__(self, session: Session, tag: str, id: str | None, description: str, deliveries: Deliveries) -> None:
+    def __init__(self, session: Session, tag: str, id: str | None, destination: str, deliveries: Deliveries) -> None:
         self.session = session
         self.tag = tag
         self.id = id
-        self.description = description
+        self.destination = destination
         self.deliveries = deliveries
         self.topic = False
 
@@ -86,7 +88,9 @@ class Subscription:
         session = self.session
         token = f"{self.tag}{SEPARATOR}{session.id}{SEPARATOR}"
         self.writer = Writer(self.id, token, session.dialect, acks=settles)
-        self.consumer = Consumer(self.tag, queue, self, settles=settles, priority=priority, prefetch=prefetch)
+        self.consumer = Consumer(
+            self.tag, queue, self, settles=settles, priority=priority, prefetch=prefetch, tallies=session.tallies
+        )
         queue.subscribe(self.consumer)
 
     @property
@@ -112,9 +116,8 @@ class Subscription:
         headers = [("message", "Server cancelled subscription"), ("content-type", "text/plain")]
         if self.id is not None:
             headers.append(("subscription", self.id))
-        body = (
-            f'The server has canceled a subscription.\nNo more messages will be delivered for "{self.description}".\n'
-        )
+        description = described(self.id, self.destination)
+        body = f'The server has canceled a subscription.\nNo more messages will be delivered for "{description}".\n'
         self.session.send(encode_frame("ERROR", headers, body.encode(), self.session.dialect))
 
 
@@ -131,6 +134,9 @@ class Subscriptions:
 
     def __len__(self) -> int:
         return len(self._by_tag)
+
+    def __iter__(self) -> Iterator[Subscription]:
+        return iter(self._by_tag.values())
 
     # -- beginning -------------------------------------------------------------------------------------------
 
@@ -151,7 +157,7 @@ class Subscriptions:
         priority = number(headers, "x-priority", -(1 << 31), (1 << 31) - 1) or 0
         tag = self._new_tag(id, text)
         queue = self._queue(destination, id, headers)
-        subscription = self._add(tag, id, described(id, text), cumulative)
+        subscription = self._add(tag, id, text, cumulative)
         subscription.topic = destination.kind == TOPIC
         try:
             subscription.start(queue, settles=settles, priority=priority, prefetch=prefetch)
@@ -179,7 +185,7 @@ class Subscriptions:
             return session.vhost.queue(destination.name, session)
         return self.queues.own(destination, id, headers)
 
-    def _add(self, tag: str, id: str | None, description: str, cumulative: bool) -> Subscription:
+    def _add(self, tag: str, id: str | None, destination: str, cumulative: bool) -> Subscription:
         limit = self._session.limits.subscriptions_max
         if len(self._by_tag) >= limit:
             raise StompError("Too many subscriptions", f"A connection may have {limit}\n")
@@ -187,7 +193,7 @@ class Subscriptions:
         if deliveries is None:
             deliveries = self._deliveries[tag] = Deliveries(tag, self._next_tag)
         deliveries.cumulative = cumulative
-        subscription = self._by_tag[tag] = Subscription(self._session, tag, id, description, deliveries)
+        subscription = self._by_tag[tag] = Subscription(self._session, tag, id, destination, deliveries)
         return subscription
 
     def reply_queue(self, name: str) -> str:
@@ -196,7 +202,7 @@ class Subscriptions:
         if queue is None or not queue.alive:
             id = TEMP_PREFIX + name
             queue = self._replies[name] = self.queues.private()
-            subscription = self._add(_tag(id, ""), id, described(id, ""), False)
+            subscription = self._add(_tag(id, ""), id, id, False)
             subscription.start(queue, settles=False)
         return queue.name
 

@@ -100,8 +100,7 @@ class Transactions:
         if transaction.sent or transaction.settled:
             session.receipts.uncertain()
         session.throttle.published()
-        for receipt in transaction.receipts:
-            session.receipts.give(receipt)
+        publishing.give(session, transaction.receipts)
 
     def abort(self, name: str) -> None:
         """What was sent is not sent, what was settled is outstanding again."""

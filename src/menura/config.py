@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MEMORY_SHARE = 0.4
 IN_MEMORY = ":memory:"
@@ -13,14 +13,19 @@ IN_MEMORY = ":memory:"
 class Config:
     """What can be chosen. Units are in the names.
 
-    `listen` are URLs as `net.listener` reads them; a scheme alone is its standard port of 127.0.0.1.
-    `memory_bytes_max` is the watermark above which publishers are blocked, measured over queued and unacknowledged
-    messages. `data` is the data directory; without `sync` nothing waits for the disk, and a crash of the machine may
-    take confirmed messages with it. Publishers are blocked as well while the directory's disk has less than
-    `disk_free_bytes_min` left.
+    `listen` are URLs as `net.listener` reads them; a scheme alone is its standard port of 127.0.0.1. `memory_bytes_max`
+    is the watermark above which publishers are blocked, measured over queued and unacknowledged messages. `data` is the
+    data directory; without `sync` nothing waits for the disk, and a crash of the machine may take confirmed messages
+    with it. Publishers are blocked as well while the directory's disk has less than `disk_free_bytes_min` left. MQTT
+    clients of this machine that give no name are `mqtt_anonymous_user`, if any. A data directory begins with the user,
+    password, virtual host and permissions (to configure, write, read) of the `default_` settings; `loopback_users` may
+    log in on this machine only. After `login_failures_max` failed logins of an address as one user, within
+    `login_window_seconds`, further ones have to wait. `load_definitions` is a file of definitions to load at every
+    start. The `tls_` settings are those of listeners that bring none of their own. Web pages of `origins` may use the
+    broker from a browser.
     """
 
-    listen: tuple[str, ...] = ("amqp://", "mqtt://", "mqtt+ws://", "stomp://", "stomp+ws://")
+    listen: tuple[str, ...] = ("amqp://", "mqtt://", "mqtt+ws://", "stomp://", "stomp+ws://", "http://")
     data: str = IN_MEMORY
     sync: bool = True
     disk_free_bytes_min: int = 256 * 1024 * 1024
@@ -32,6 +37,28 @@ class Config:
     product: str = "RabbitMQ"
     product_version: str = "4.2.0"
     allow_anonymous: bool = False
+    mqtt_anonymous_user: str = "guest"
+    default_user: str = "guest"
+    default_password: str = field(default="guest", repr=False)
+    default_vhost: str = "/"
+    default_permissions: tuple[str, str, str] = (".*", ".*", ".*")
+    loopback_users: tuple[str, ...] = ("guest",)
+    login_failures_max: int = 20
+    login_window_seconds: float = 60.0
+    load_definitions: str = ""
+    tls_cert: str = ""
+    tls_key: str = ""
+    tls_ca: str = ""
+    tls_verify: str = "optional"
+    tls_min: str = "1.2"
+    origins: tuple[str, ...] = ()
+    statistics: bool = True
+
+    @property
+    def common_tls(self) -> dict[str, str]:
+        """As in a listen URL, for listeners whose URL has no certificate."""
+        said = {"cert": self.tls_cert, "key": self.tls_key, "ca": self.tls_ca}
+        return {"min": self.tls_min, "verify": self.tls_verify, **{key: path for key, path in said.items() if path}}
 
     @property
     def watermark_bytes(self) -> int:

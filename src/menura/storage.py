@@ -63,7 +63,8 @@ class Storage:
         self.sync = sync
         self.problem: str | None = None
         """What is wrong with the disk now, if anything: confirms wait, or publishers do."""
-        self._free_bytes_min = disk_free_bytes_min
+        self.disk_free_bytes_min = disk_free_bytes_min
+        """May be changed at any time."""
         self._on_certain = on_certain
         self._on_failure = on_failure
         self._failed = False
@@ -135,6 +136,11 @@ class Storage:
         """
         self._look()
 
+    def give_up(self) -> None:
+        """Let go of the directory instead of `begin`: nothing that was done with the node is kept."""
+        self.catalog.discard()
+        self.close()
+
     def close(self) -> None:
         """Write everything down and let go of the directory. To be called when nobody is served any more."""
         for timer in (self._marks_timer, self._look_timer):
@@ -200,7 +206,7 @@ class Storage:
         except OSError as error:
             _log.error("%s", explained(error, self.directory.path))
             return
-        limit = self._free_bytes_min * (_CLEAR_AT if short else 1)
+        limit = self.disk_free_bytes_min * (_CLEAR_AT if short else 1)
         if (free_bytes < limit) is short:
             return
         if short:
@@ -210,7 +216,7 @@ class Storage:
                 "disk: %d MB free at %s, less than the %d MB wanted: publishers are blocked until there is room",
                 free_bytes >> 20,
                 self.directory.path,
-                self._free_bytes_min >> 20,
+                self.disk_free_bytes_min >> 20,
             )
         alarms.set("disk", not short)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from tests.cli.process import Process
@@ -14,8 +15,8 @@ Start = Callable[..., Process]
 def start() -> Iterator[Start]:
     processes: list[Process] = []
 
-    def begin(*arguments: str) -> Process:
-        processes.append(Process(*arguments))
+    def begin(*arguments: str, environment: dict[str, str] | None = None, folder: Path | None = None) -> Process:
+        processes.append(Process(*arguments, environment=environment, folder=folder))
         return processes[-1]
 
     yield begin

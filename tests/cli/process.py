@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 COMMAND = [sys.executable, "-W", "error", "-m", "menura", "serve"]
 
@@ -14,10 +16,16 @@ COMMAND = [sys.executable, "-W", "error", "-m", "menura", "serve"]
 class Process:
     """A broker that is being started; killed in the end whatever happens."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, environment: dict[str, str] | None = None, folder: Path | None = None) -> None:
         self.started = time.perf_counter()
         self.process = subprocess.Popen(
-            [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+            [*COMMAND, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            env={**os.environ, **(environment or {})},
+            cwd=folder,
         )
         self._timer = threading.Timer(20, self.process.kill)
         self._timer.start()

@@ -93,7 +93,7 @@ def stopped(made: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def killed(made: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(made / "killed", tmp_path / "killed")
+    return shutil.copytree(made / "killed", tmp_path / "killed", ignore=shutil.ignore_patterns("menura.sock"))
 
 
 @pytest.fixture(params=["stopped", "killed"])

@@ -60,7 +60,7 @@ def make(directory: Path) -> None:
     with menura.Broker(data=str(directory / "clean")) as broker:
         connection = fill(broker)
         connection.process_data_events(0.2)
-        shutil.copytree(directory / "clean", directory / "killed")
+        shutil.copytree(directory / "clean", directory / "killed", ignore=shutil.ignore_patterns("menura.sock"))
         connection.close()
 
 

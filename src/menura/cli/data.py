@@ -1,4 +1,4 @@
-"""`menura data`: look into a data directory, and take messages out of it, without changing anything in it.
+"""`menura data`: look into a data directory, take messages out of it, copy it; without changing anything in it.
 
 What people read goes through tables: Rich's on a terminal, plain columns that are never cut elsewhere. What scripts
 read is JSON. Progress goes to standard error, and only if that is a terminal.
@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from menura.cli.tables import Section, show
+from menura.store.backup import back_up
 from menura.store.errors import StoreError
 from menura.store.export import definition_objects, message_object
 from menura.store.offline import OfflineDirectory, load_catalog
@@ -38,7 +39,7 @@ _IMPOSSIBLE = 2
 
 @click.group()
 def data() -> None:
-    """Look into a data directory without changing it, while no broker uses it."""
+    """Look into a data directory, or copy it, without changing it. All but `backup` want it out of use."""
 
 
 @data.command()
@@ -69,6 +70,21 @@ def verify(directory: str) -> None:
     )
     click.secho("sound" if verdict.sound else "damaged", fg="green" if verdict.sound else "red", bold=True)
     sys.exit(0 if verdict.sound else _DAMAGED)
+
+
+@data.command()
+@click.argument("directory", metavar="DIR")
+@click.argument("destination", metavar="DEST")
+def backup(directory: str, destination: str) -> None:
+    """Copy DIR to DEST, also while a broker uses it: whatever it has confirmed by now is in the copy.
+
+    DEST is a data directory itself, with which a broker can be started.
+    """
+    with _telling():
+        copied = back_up(directory, destination, version=__version__)
+    how = "while a broker used it" if copied.hot else "while no broker used it"
+    files, octets = _number(copied.files, "file"), _number(copied.size_bytes, "octet")
+    click.echo(f"{directory} copied to {destination}, {how}: the catalog and {files} of the journal ({octets})")
 
 
 @data.command()

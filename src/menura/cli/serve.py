@@ -1,4 +1,8 @@
-"""`menura serve`: run a broker in the foreground until SIGTERM or SIGINT."""
+"""`menura serve`: run a broker in the foreground until SIGTERM or SIGINT; SIGHUP reads the settings again.
+
+Options of the command line are one source of settings among others (`configuration.layers`): those not given leave the
+word to the environment, the file and the defaults.
+"""
 
 from __future__ import annotations
 
@@ -9,43 +13,43 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
 
 import click
 
-from menura.broker import Broker, ListenError, StoreError, loop_factory
-from menura.config import Config
+from menura.broker import Broker, DefinitionsError, ListenError, StoreError, loop_factory
+from menura.cli import first_screen
+from menura.cli.reloading import Reload, log_settings, status, tell_remarks
+from menura.cli.service_manager import ServiceManager
+from menura.configuration.layers import Effective, gather
+from menura.configuration.problems import ConfigurationError
+from menura.logs.output import LogOutput
 
-LOOPBACK = "127.0.0.1"
 # Queued messages are bytes without references, which the collector need not look at; with its default
 # thresholds it would walk everything that points to them again and again.
 _GC_THRESHOLDS = (100_000, 50, 1000)
 _SWITCH_SECONDS = 0.0005
+_SUMMARY_SECONDS = 1.0
+_log = logging.getLogger("menura")
 
 
 @click.command()
+@click.option("--config", "file", metavar="FILE", help="Settings in TOML, or a rabbitmq.conf. [./menura.toml, if any]")
 @click.option(
     "--listen",
     multiple=True,
     metavar="URL",
     help="Address such as amqp://127.0.0.1:5672, instead of the standard ones; repeatable. Port 0 is a free one.",
 )
-@click.option(
-    "--data",
-    metavar="DIR",
-    default="./menura-data",
-    show_default=True,
-    help="Where to keep things; ':memory:' keeps nothing.",
-)
+@click.option("--data", metavar="DIR", help="Where to keep things; ':memory:' keeps nothing. [./menura-data]")
 @click.option("--no-sync", is_flag=True, help="Confirm without waiting for the disk, for tests.")
 @click.option(
     "--disk-free-min",
     metavar="MB",
     type=click.IntRange(0),
-    default=256,
-    show_default=True,
-    help="Free space on the disk below which publishers are blocked.",
+    help="Free space on the disk below which publishers are blocked. [256]",
 )
 @click.option(
     "--memory-max",
@@ -53,28 +57,57 @@ _SWITCH_SECONDS = 0.0005
     type=click.IntRange(1),
     help="Held messages above which publishers are blocked. [40 % of memory]",
 )
-@click.option(
-    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
-)
+@click.option("--load-definitions", metavar="FILE", help="Definitions to load at the start, as RabbitMQ exports them.")
+@click.option("--no-statistics", is_flag=True, help="Keep no histories and rates.")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="[info]")
+@click.option("--log-format", type=click.Choice(["text", "json"]), help="[text]")
+@click.option("--log-file", metavar="FILE", help="Log to this file instead of standard error.")
 def serve(
-    listen: tuple[str, ...], data: str, no_sync: bool, disk_free_min: int, memory_max: int | None, log_level: str
+    file: str | None,
+    listen: tuple[str, ...],
+    data: str | None,
+    no_sync: bool,
+    disk_free_min: int | None,
+    memory_max: int | None,
+    load_definitions: str | None,
+    no_statistics: bool,
+    log_level: str | None,
+    log_format: str | None,
+    log_file: str | None,
 ) -> None:
     """Start a broker and run it until SIGTERM or Ctrl-C."""
     started = time.perf_counter()
-    logging.basicConfig(level=log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(message)s")
+    options = {
+        "listen": listen or None,
+        "data": data,
+        "sync": False if no_sync else None,
+        "disk.free_min": None if disk_free_min is None else disk_free_min << 20,
+        "memory.max": None if memory_max is None else memory_max << 20,
+        "load_definitions": load_definitions,
+        "statistics": False if no_statistics else None,
+        "log.level": log_level,
+        "log.format": log_format,
+        "log.file": log_file,
+    }
+    try:
+        effective = gather(file, options)
+        log = LogOutput(log_settings(effective))
+    except ConfigurationError as error:
+        for remark in error.remarks:
+            click.echo(f"menura: {remark}", err=True)
+        sys.exit(2)
+    except OSError as error:
+        click.echo(f"menura: cannot log to {error.filename}: {error.strerror}. Choose another file.", err=True)
+        sys.exit(1)
+    tell_remarks(effective)
     _raise_file_limit()
-    config = Config(
-        listen=listen or Config().listen,
-        data=data,
-        sync=not no_sync,
-        disk_free_bytes_min=disk_free_min << 20,
-        memory_bytes_max=(memory_max or 0) << 20,
-    )
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            failure = runner.run(_run(config, started))
-    except (ListenError, StoreError) as error:
+            failure = runner.run(_run(effective, lambda: gather(file, options), log, started))
+    except (DefinitionsError, ListenError, StoreError) as error:
         failure = str(error)
+    finally:
+        log.close()
     if failure is not None:
         click.echo(f"menura: {failure}", err=True)
         sys.exit(1)
@@ -87,80 +120,50 @@ def _raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def _run(config: Config, started: float) -> str | None:
-    """Serve until told to stop; why the broker had to stop by itself, if it had."""
+async def _run(effective: Effective, again: Callable[[], Effective], log: LogOutput, started: float) -> str | None:
+    """Serve until told to stop; why the broker had to stop by itself, if it had. `again` reads the settings anew."""
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    broker = Broker(config)
-    with _recovery_shown(broker):
+    # Until there is something to reload, and while it stops, it means nothing.
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)
+    manager = ServiceManager()
+    broker = Broker(effective.config())
+    with first_screen.recovery_shown(broker):
         await broker.start()
+    chores = [asyncio.create_task(_every(_SUMMARY_SECONDS, log.summarise))]
+    if manager.watch_seconds:
+        chores.append(asyncio.create_task(_every(manager.watch_seconds, manager.alive)))
     try:
-        _first_screen(broker, time.perf_counter() - started)
+        loop.add_signal_handler(signal.SIGHUP, Reload(broker, effective, again, log, manager, stopping.set))
+        for sentence in first_screen.exposures(broker):
+            _log.warning("listeners: %s", sentence)
+        first_screen.show(broker, effective, time.perf_counter() - started)
+        manager.ready(status(broker))
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLDS)
         # The thread that waits for the disk has very little to do once it is woken, and everybody waits for it.
         sys.setswitchinterval(_SWITCH_SECONDS)
         broker.on_failure = stopping.set
+        # Clients need not wait for what the first of them would load; beside the loop, not in it.
+        loading = loop.run_in_executor(None, import_module, "menura.management.api")
         if broker.failure is None:
             await stopping.wait()
-        click.echo("stopping")
+        manager.stopping()
+        await loading
+        with suppress(OSError):  # nobody may be there to read it
+            click.echo("stopping")
     finally:
+        loop.add_signal_handler(signal.SIGHUP, lambda: None)
+        for chore in chores:
+            chore.cancel()
         await broker.stop()
     return broker.failure
 
 
-@contextmanager
-def _recovery_shown(broker: Broker) -> Iterator[None]:
-    """A progress bar for as long as the journal is read, where somebody looks on."""
-    if not sys.stdout.isatty():
-        yield
-        return
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
-
-    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress("reading the journal", *columns, transient=True) as bar:
-        task = bar.add_task("", total=None, visible=False)
-        broker.progress = lambda done, total: bar.update(task, completed=done, total=total, visible=True)
-        yield
-
-
-def _show_data(broker: Broker) -> None:
-    """Where things are kept, what was found there, and what a confirm is worth."""
-    storage, recovered = broker.storage, broker.recovered
-    if storage is None or recovered is None:
-        click.echo("  data       in memory only: nothing survives a restart")
-        return
-    found = f"{recovered.queue_count:,} durable queues, {recovered.message_count:,} messages"
-    click.echo(f"  data       {storage.directory.path} ({'new' if recovered.first else found})")
-    for damage in recovered.report.damages:
-        click.secho(f"  ! {damage}", fg="yellow" if damage.unfinished else "red")
-    if storage.sync:
-        click.echo("  confirms   are sent once a message is on the disk")
-    else:
-        click.secho("  ! confirms are sent WITHOUT waiting for the disk (--no-sync): a crash may lose them", fg="red")
-
-
-def _first_screen(broker: Broker, seconds: float) -> None:
-    """What is running where. The last line is `ready`; scripts wait for it."""
-    from menura.version import __version__
-
-    click.echo(click.style(f"Menura {__version__}", bold=True))
-    for listener in broker.listeners:
-        for_clients = listener.websocket_url and f"  for clients: {listener.websocket_url}"
-        click.echo(f"  ✓ {listener.url}{for_clients}")
-    for listener in broker.listeners:
-        if listener.address.host not in (LOOPBACK, "localhost", "::1"):
-            click.secho(
-                f"  ! {listener.url} can be reached from other machines; guest can log in from this one only",
-                fg="yellow",
-            )
-    memory = broker.node.memory.watermark_bytes >> 20
-    _show_data(broker)
-    click.echo(f"  memory     publishers are blocked above {memory} MB of held messages")
-    click.echo("  user       guest, password guest, from this machine only")
-    click.echo(f"  started    in {seconds * 1000:.0f} ms")
-    click.echo("ready")
-    sys.stdout.flush()
+async def _every(seconds: float, work: Callable[[], None]) -> None:
+    while True:
+        work()
+        await asyncio.sleep(seconds)

@@ -112,6 +112,10 @@ class Catalog:
         """For how long the disk has been at the commit under way."""
         return time.monotonic() - self._began_at if self._committing else 0.0
 
+    def discard(self) -> None:
+        """Never commit what was gathered."""
+        self._gathered.clear()
+
     def close(self) -> None:
         """Commit what was gathered and close the file, waiting for both."""
         if self._closed:

@@ -1,0 +1,1 @@
+"""Where settings come from: defaults, a file, the environment, options of the command line."""

@@ -77,6 +77,17 @@ class Administration:
     def add_user(self, name: str, password: str, tags: Iterable[str] = ()) -> None:
         self._call(lambda: self.node.add_user(name, password, frozenset(tags)))
 
+    def delete_user(self, name: str) -> None:
+        """Remove a user; connections of that user are sent away."""
+        self._call(lambda: self.node.remove_user(name))
+
+    def change_password(self, name: str, password: str) -> None:
+        """The empty one is no password: the user can log in by certificate only."""
+        self._call(lambda: self.node.set_password(name, password))
+
+    def set_user_tags(self, name: str, tags: Iterable[str]) -> None:
+        self._call(lambda: self.node.users.set_tags(name, tags))
+
     def permit(
         self,
         user: str,
@@ -88,9 +99,17 @@ class Administration:
         """Set a user's permissions in a virtual host: three regular expressions on resource names."""
         self._call(lambda: self.node.users.permit(user, vhost, configure, write, read))
 
+    def forbid(self, user: str, vhost: str = DEFAULT_VHOST) -> None:
+        """Take a user's permissions in a virtual host away."""
+        self._call(lambda: self.node.users.forbid(user, vhost))
+
     def permit_topics(self, user: str, exchange: str, write: str, read: str, vhost: str = DEFAULT_VHOST) -> None:
         """Set a user's topic permissions on one exchange: two regular expressions on routing keys."""
         self._call(lambda: self.node.users.permit_topics(user, vhost, exchange, write, read))
+
+    def forbid_topics(self, user: str, exchange: str | None = None, vhost: str = DEFAULT_VHOST) -> None:
+        """Remove a user's topic permissions on one exchange, or on all."""
+        self._call(lambda: self.node.users.forbid_topics(user, vhost, exchange))
 
     def access(self, user: str, vhost: str = DEFAULT_VHOST) -> Access:
         """A user's rights, to be asked."""
@@ -171,7 +190,8 @@ class Administration:
     ) -> Seeing:
         """Read messages without taking them; a hundred, unless `count` is given.
 
-        At most `bytes_max` of bodies, each cut to `body_bytes_max`; at most so many messages are looked at.
+        At most `bytes_max` of properties and bodies, these cut to `body_bytes_max`; at most so many messages are looked
+        at.
         """
         choice.setdefault("count", MESSAGES_MAX)
         peek = self._call(

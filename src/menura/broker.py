@@ -16,29 +16,50 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import quote
 
-from menura import voices
+from menura import applying, voices
 from menura.administration import Administration
+from menura.applying import DefinitionsError
 from menura.config import IN_MEMORY, Config
-from menura.core.node import DEFAULT_VHOST, Node
+from menura.core.descriptions import SocketCounts, TlsState
+from menura.core.ending import forget_all
+from menura.core.node import Node
 from menura.core.peers import Peer, Surroundings
-from menura.net.listener import Address, Listener, ListenError, is_loopback, listen, peer_address, peer_subject
+from menura.logs.connections import ConnectionLog
+from menura.management.lag import LoopLag
+from menura.management.statistics import Statistics
+from menura.management.statistics.process import gauges
+from menura.net.certificates import LOOK_SECONDS
+from menura.net.listener import UNIX, Address, Listener, ListenError, listen
+from menura.net.peering import is_loopback, peer_address, peer_subject, server_address, tls_state
 from menura.net.port import Session
 from menura.net.transport import Connection, Tick
+from menura.pausing import Pause
+from menura.reaching import reach
+from menura.shovels.shovels import Shovels
 from menura.storage import Recovered, Storage
 from menura.store.errors import StoreError
 from menura.store.recovery import Progress
 from menura.version import __version__
 from menura.voices import Voice
 
-__all__ = ["Broker", "ListenError", "StoreError", "loop_factory"]
+__all__ = ["Broker", "DefinitionsError", "ListenError", "StoreError", "check_listeners", "loop_factory"]
+
+if TYPE_CHECKING:
+    from menura.management.application import Application
+
+SOCKET_NAME = "menura.sock"
+# Of the system's structure for an address: 108 octets, the last a zero.
+SOCKET_PATH_MAX = 107
+LOCAL = "local socket"
 STOP_SECONDS_MAX = 3.0
 BEHIND_LOOK_SECONDS = 0.01
 _log = logging.getLogger("menura")
-_LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR, "defect": logging.ERROR}
 Result = TypeVar("Result")
 
 
@@ -55,6 +76,12 @@ class Broker(Administration):
             settings["listen"] = tuple(listen)
         self.config = replace(config, **settings)
         self.listeners: list[Listener] = []
+        self.local: Listener | None = None
+        """The socket in the data directory, through which `menura ctl` comes."""
+        self.started_ms = 0
+        self.reloads = self.reloads_refused = 0
+        """How often settings were read again, and how often they were not fit to be followed."""
+        self._certificates_at = 0.0
         self.node = self._new_node()
         self.storage: Storage | None = None
         self.recovered: Recovered | None = None
@@ -63,8 +90,8 @@ class Broker(Administration):
         self.on_failure: Callable[[], None] = lambda: None
         self.progress: Progress | None = None
         """Told (octets done, octets in all) while a start reads the journal, in another thread."""
-        if self.config.data == IN_MEMORY:
-            self._welcome_guest()
+        if self.config.data == IN_MEMORY and not self.config.load_definitions:
+            applying.welcome(self.node, self.config)
         self._thread: threading.Thread | None = None  # that of `with`
         self._home: threading.Thread | None = None  # that of the loop, while it runs
 
@@ -74,7 +101,8 @@ class Broker(Administration):
         """The URL of the first listener of this scheme: with the default user, or that of its WebSocket."""
         for listener in self.listeners:
             if listener.address.scheme == scheme:
-                return listener.websocket_url or f"{scheme}://guest:guest@{listener.place}/"
+                user, password = quote(self.config.default_user, ""), quote(self.config.default_password, "")
+                return listener.websocket_url or f"{scheme}://{user}:{password}@{listener.place}/"
         raise LookupError(f"no {scheme} listener")
 
     @property
@@ -114,6 +142,18 @@ class Broker(Administration):
         while self.failure is None and (keeper := self.node.keeper) is not None and keeper.behind:
             time.sleep(BEHIND_LOOK_SECONDS)
 
+    def reconfigure(self, config: Config) -> list[str]:
+        """Go on with other settings, as far as that is possible; the names of those that take a restart."""
+
+        def work() -> list[str]:
+            old = self.config
+            self.config, late = applying.merged(old, config)
+            applying.change(old, self.config, self.node, self.storage, self.listeners)
+            self.reloads += 1
+            return late
+
+        return self._call(work)
+
     # -- life ------------------------------------------------------------------------------------------------
 
     async def start(self) -> Self:
@@ -123,8 +163,9 @@ class Broker(Administration):
         self.failure = None
         self._tick = Tick(self._loop, self._end_of_tick, self._clock)
         self._timer: asyncio.TimerHandle | None = None
+        self.lag = LoopLag(self._loop)
         self._set_clock()
-        if self.config.data != IN_MEMORY:
+        if self.config.data != IN_MEMORY or self.config.load_definitions:
             try:
                 await self._open_storage()
             except BaseException:
@@ -137,16 +178,47 @@ class Broker(Administration):
             self._clock(self._loop.time())
             voices.take_up(self.node)
             for url in self.config.listen:
-                address = Address.parse(url, voices.STANDARD_PORTS)
-                voice = voices.VOICES[address.scheme]
-                self.listeners.append(await listen(address, voice.tls, self._tick, self._maker(address, voice)))
+                self.listeners.append(await self._listen(Address.parse(url, voices.STANDARD_PORTS)))
+            await self._listen_locally()
+            start_shovels = partial(self.shovels.start, partial(reach, self._tick, self._internal_session))
+            start_shovels()
+            self.pause = Pause(self.node, self.listeners, self._listen, self._tick, self.shovels, start_shovels)
+            self.started_ms = int(time.time() * 1000)
+            if self.config.statistics:
+                self.statistics.start(self._loop.call_later)
+                self.lag.start()
         except BaseException:
             await self.stop()
             raise
         return self
 
+    async def _listen(self, address: Address) -> Listener:
+        voice = voices.VOICES[address.scheme]
+        if not address.origins:
+            address = replace(address, origins=self.config.origins)
+        return await listen(address, voice.tls, self._tick, self._maker(address, voice), self.config.common_tls)
+
+    async def _listen_locally(self) -> None:
+        """Open the socket of the data directory, where the length of its name allows that."""
+        if self.storage is None:
+            return
+        path = self.storage.directory.path.resolve() / SOCKET_NAME
+        if len(os.fsencode(path)) > SOCKET_PATH_MAX:
+            _log.warning("%s: too long a name for a socket: menura ctl has to be told --url", path)
+            return
+        self.local = await self._listen(Address(UNIX, "", 0, path=str(path)))
+
+    def _close_local(self) -> None:
+        if self.local is not None:
+            self.local.server.close()
+            Path(self.local.address.path).unlink(missing_ok=True)
+            self.local = None
+
     async def _open_storage(self) -> None:
         config = self.config
+        if config.data == IN_MEMORY:
+            applying.begin(self.node, config, first=True)
+            return
         storage = Storage(
             config.data,
             version=__version__,
@@ -159,28 +231,31 @@ class Broker(Administration):
         self.node = self._new_node()
         self._set_clock()
         self.recovered = await storage.open(self.node, self.progress)
-        self.storage = storage
         for damage in self.recovered.report.damages:
             (_log.info if damage.unfinished else _log.error)("%s", damage)
-        if self.recovered.first:
-            self._welcome_guest()
+        try:
+            applying.begin(self.node, config, first=self.recovered.first)
+        except BaseException:
+            storage.give_up()
+            raise
+        self.storage = storage
         storage.begin()
 
     def _new_node(self) -> Node:
         node = Node(os.urandom, watermark_bytes=self.config.watermark_bytes)
+        applying.prepare(node, self.config)
         node.memory.on_change.append(self._memory_changed)
         node.alarms.on_change.append(self._alarms_changed)
+        node.confirm_times.clock = time.perf_counter
+        self.shovels = Shovels(node)
+        self.statistics = Statistics(node, lambda: gauges(node, self.storage))
         return node
-
-    def _welcome_guest(self) -> None:
-        """What every broker begins with."""
-        self.node.add_user("guest", "guest", frozenset(("administrator",)))
-        self.node.users.permit("guest", DEFAULT_VHOST)
 
     def _fail(self, reason: str) -> None:
         """The disk can keep nothing more: take back what was not promised yet, and ask to be stopped."""
         self.failure = reason
-        _log.critical("the broker stops: %s Everything that was confirmed is on the disk.", reason)
+        said = "the broker stops: %s Everything that was confirmed is on the disk."
+        _log.critical(said, reason, extra={"event": "failure"})
         for connection in list(self._tick.connections):
             connection.session.abandon()
             connection.wake()
@@ -188,8 +263,10 @@ class Broker(Administration):
 
     async def stop(self) -> None:
         """Say goodbye to clients, wait a moment for their answer, close everything."""
+        await self.shovels.stop()
         for listener in self.listeners:
             listener.server.close()
+        self._close_local()
         for handshake in list(self._tick.handshakes):
             handshake.abort()
         for connection in list(self._tick.connections):
@@ -202,6 +279,8 @@ class Broker(Administration):
                 connection.transport.abort()
             await self._tick.deserted.wait()
         self._tick.stop()
+        self.statistics.stop()
+        self.lag.stop()
         if self._timer is not None:
             self._timer.cancel()
         self.listeners.clear()
@@ -265,7 +344,7 @@ class Broker(Administration):
 
     def _maker(self, address: Address, voice: Voice) -> Callable[[Connection], Session]:
         """What makes the session of a connection; one that begins with an upgrade to a WebSocket, where that is so."""
-        session = partial(self._session, voice)
+        session = partial(self._session, voice, address)
         rules = voice.rules
         if rules is None:
             return session
@@ -279,17 +358,52 @@ class Broker(Administration):
 
         return upgrade
 
-    def _session(self, voice: Voice, connection: Connection) -> Session:
+    @cached_property
+    def application(self) -> Application:
+        """What answers HTTP requests. Loaded when the first one comes."""
+        from menura.management.api import ALL
+        from menura.management.application import Application
+
+        return Application(self, ALL, self._loop.call_soon)
+
+    def shut_down(self) -> None:
+        """Ask whoever runs this broker to stop it."""
+        self.on_failure()
+
+    def begin_anew(self) -> None:
+        """Forget everything; then there is what a new data directory begins with."""
+        forget_all(self.node)
+        applying.welcome(self.node, self.config)
+
+    def end_of_work(self) -> None:
+        """Something was changed from outside: consumers and the disk have to know."""
+        self._do_what_is_due()
+
+    def _session(self, voice: Voice, address: Address, connection: Connection) -> Session:
         transport = connection.transport
         host, port = peer_address(transport)
         peer = Peer(
-            address=f"{host}:{port}",
-            loopback=is_loopback(host),
+            address=f"{host}:{port}" if host else LOCAL,
+            loopback=is_loopback(host) or not host,
             tls=transport.get_extra_info("sslcontext") is not None,
             subject=peer_subject(transport.get_extra_info("peercert")),
+            local=address.scheme == UNIX,
+            server=server_address(transport),
+            websocket=voice.rules is not None,
+            socket=lambda: SocketCounts(*connection.counts()),
+            tls_state=partial(_tls_state, transport),
         )
-        around = Surroundings(self.node, peer, _write_log, connection.wake, self._loop.time())
-        return voice.session(around, self.config)
+        log = ConnectionLog(peer, address.scheme)
+        around = Surroundings(self.node, peer, log, connection.wake, self._loop.time())
+        session = log.session = voice.session(around, self, address)
+        return session
+
+    def _internal_session(self, peer: Peer, connection: Connection) -> Session:
+        """The session of a connection that this broker has made to itself."""
+        log = ConnectionLog(peer, "amqp")
+        around = Surroundings(self.node, peer, log, connection.wake, self._loop.time())
+        session = log.session = voices.VOICES["amqp"].session(around, self, Address("amqp", "", 0))
+        return session
 
     def _memory_changed(self, blocked: bool) -> None:
         memory = self.node.memory
@@ -316,8 +430,17 @@ class Broker(Administration):
 
     def _clock(self, now: float) -> None:
         self._set_clock()
+        self._look_at_certificates(now)
         self.node.sample(now)
         self._do_what_is_due()
+
+    def _look_at_certificates(self, now: float) -> None:
+        if now < self._certificates_at:
+            return
+        self._certificates_at = now + LOOK_SECONDS
+        for listener in self.listeners:
+            if listener.certificates is not None:
+                listener.certificates.look()
 
     def _call_at(self, when: float) -> None:
         """Something is due then, before everything else that is."""
@@ -341,6 +464,21 @@ class Broker(Administration):
             self.storage.end_of_tick()
 
 
+def check_listeners(config: Config) -> None:
+    """Find out whether the listeners can be, without opening one. Raises ListenError."""
+    for url in config.listen:
+        address = Address.parse(url, voices.STANDARD_PORTS)
+        if voices.VOICES[address.scheme].tls:
+            address.certificates(config.common_tls)
+        elif address.tls:
+            raise ListenError(f"{address.scheme}:// takes no TLS settings; did you mean {address.scheme}s://?")
+
+
+def _tls_state(transport: asyncio.BaseTransport) -> TlsState | None:
+    state = tls_state(transport)
+    return None if state is None else TlsState(*state)
+
+
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """uvloop where it is installed, otherwise None for asyncio's own loop."""
     try:
@@ -348,7 +486,3 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     except ImportError:
         return None
     return uvloop.new_event_loop
-
-
-def _write_log(level: str, line: str) -> None:
-    _log.log(_LEVELS[level], "%s", line, exc_info=level == "defect")

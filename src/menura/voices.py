@@ -7,18 +7,22 @@ inside a WebSocket, plain (`ws`) or over TLS (`wss`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from menura.config import Config
 from menura.core.node import Node
 from menura.core.peers import Surroundings
+from menura.net.listener import UNIX, Address
 from menura.net.port import Session, WebSocketRules
 
+if TYPE_CHECKING:
+    from menura.broker import Broker
 
-def _amqp(around: Surroundings, config: Config) -> Session:
+
+def _amqp(around: Surroundings, broker: Broker, address: Address) -> Session:
     from menura.protocols.amqp.limits import AmqpLimits, Identity
     from menura.protocols.amqp.session import Session as AmqpSession
 
+    config = broker.config
     limits = AmqpLimits(
         channels_max=config.channels_max,
         frame_bytes_max=config.frame_bytes_max,
@@ -29,11 +33,13 @@ def _amqp(around: Surroundings, config: Config) -> Session:
     return AmqpSession(around, limits, identity)
 
 
-def _mqtt(around: Surroundings, config: Config) -> Session:
+def _mqtt(around: Surroundings, broker: Broker, address: Address) -> Session:
     from menura.protocols.mqtt.limits import MqttLimits
     from menura.protocols.mqtt.session import Session as MqttSession
 
-    return MqttSession(around, MqttLimits(packet_bytes_max=config.message_bytes_max))
+    config = broker.config
+    limits = MqttLimits(packet_bytes_max=config.message_bytes_max, anonymous_user=config.mqtt_anonymous_user)
+    return MqttSession(around, limits)
 
 
 def take_up(node: Node) -> None:
@@ -45,19 +51,24 @@ def take_up(node: Node) -> None:
             clients_of(node, vhost)
 
 
-def _stomp(around: Surroundings, config: Config) -> Session:
+def _stomp(around: Surroundings, broker: Broker, address: Address) -> Session:
     from menura.protocols.stomp.limits import Identity, StompLimits
     from menura.protocols.stomp.session import Session as StompSession
 
+    config = broker.config
     identity = Identity(server=f"{config.product}/{config.product_version}", anonymous=config.allow_anonymous)
     return StompSession(around, StompLimits(), identity)
+
+
+def _http(around: Surroundings, broker: Broker, address: Address) -> Session:
+    return broker.application.session(around, address.origins)
 
 
 class Voice(NamedTuple):
     """What a scheme stands for. `rules`: inside a WebSocket, in this way."""
 
     port: int
-    session: Callable[[Surroundings, Config], Session]
+    session: Callable[[Surroundings, Broker, Address], Session]
     tls: bool = False
     rules: Callable[[], WebSocketRules] | None = None
 
@@ -76,6 +87,9 @@ def _stomp_rules() -> WebSocketRules:
 VOICES = {
     "amqp": Voice(5672, _amqp),
     "amqps": Voice(5671, _amqp, tls=True),
+    "http": Voice(15672, _http),
+    "https": Voice(15671, _http, tls=True),
+    UNIX: Voice(0, _http),
     "mqtt": Voice(1883, _mqtt),
     "mqtts": Voice(8883, _mqtt, tls=True),
     "mqtt+ws": Voice(15675, _mqtt, rules=_mqtt_rules),

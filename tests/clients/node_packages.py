@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.clients.needs import needs
 
-PACKAGES = ("@stomp/stompjs@7.5.0", "amqplib@2.3.1", "mqtt@5.16.0")
+PACKAGES = ("@stomp/stompjs@7.5.0", "amqplib@2.3.1", "axe-core@4.14.1", "mqtt@5.16.0")
 # MQTT.js brings it; Node itself has no WebSocket before version 22.
 WEBSOCKET = "ws@8.23.0"
 CACHE = Path(__file__).parents[2] / ".cache" / "node"

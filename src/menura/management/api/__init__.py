@@ -1,0 +1,70 @@
+"""The handlers, one file for each topic. `ALL` is what the application serves."""
+
+from __future__ import annotations
+
+from menura.management.api import (
+    about,
+    bindings,
+    certificates,
+    channels,
+    connections,
+    consumers,
+    definitions,
+    exchanges,
+    features,
+    health,
+    inspecting,
+    limits,
+    live,
+    messages,
+    node_control,
+    nodes,
+    overview,
+    pages,
+    parameters,
+    permissions,
+    policies,
+    queues,
+    replicas,
+    sessions,
+    shovels,
+    understanding,
+    users,
+    vhosts,
+)
+from menura.management.api.description import describing
+from menura.management.metrics import endpoints
+from menura.management.routes import Routes
+
+_TOPICS: tuple[Routes, ...] = (
+    about.routes,
+    bindings.routes,
+    certificates.routes,
+    channels.routes,
+    connections.routes,
+    consumers.routes,
+    definitions.routes,
+    endpoints.routes,
+    exchanges.routes,
+    features.routes,
+    health.routes,
+    inspecting.routes,
+    limits.routes,
+    live.routes,
+    messages.routes,
+    node_control.routes,
+    nodes.routes,
+    overview.routes,
+    pages.routes,
+    parameters.routes,
+    permissions.routes,
+    policies.routes,
+    queues.routes,
+    replicas.routes,
+    shovels.routes,
+    understanding.routes,
+    sessions.routes,
+    users.routes,
+    vhosts.routes,
+)
+ALL = (*_TOPICS, describing(_TOPICS))

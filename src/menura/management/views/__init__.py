@@ -1,0 +1,1 @@
+"""How each thing looks in JSON: names and types are those of RabbitMQ's management plugin."""

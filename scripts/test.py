@@ -1,10 +1,10 @@
 """`make test`: the whole suite on the oldest CPython of this machine, a shorter one on each further CPython.
 
-The shorter one leaves out what takes most of the time and does not change with our interpreter: tests/clients, but
-for one file, which prove the protocols against other people's libraries, and the thousands of crashes in
-tests/durability and tests/simulation. It comes first, so that the last line printed is that of the whole suite; the
-first run that fails ends everything, with its own closing line. Given arguments, it hands them to pytest in `.venv`,
-once.
+The shorter one leaves out what takes most of the time and does not change with our interpreter: tests/clients, but for
+one file, which prove the protocols against other people's libraries, most of tests/management for the same reason, and
+the thousands of crashes in tests/durability and tests/simulation. It comes first, so that the last line printed is that
+of the whole suite; the first run that fails ends everything, with its own closing line. Given arguments, it hands them
+to pytest in `.venv`, once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,12 @@ from pathlib import Path
 from debian import install_missing
 from environments import ROOT, find_pythons, prepare, version_of
 
-SMOKE = Path("tests/clients/test_pika_blocking.py")
+SMOKE = (
+    Path("tests/clients/test_pika_blocking.py"),
+    Path("tests/management/test_http_requests.py"),
+    Path("tests/management/test_lists.py"),
+    Path("tests/management/test_queues_api.py"),
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -35,10 +40,10 @@ def main(arguments: list[str]) -> int:
 
 def _shorter() -> list[str]:
     directories = sorted(path for path in (ROOT / "tests").iterdir() if path.is_dir())
-    left_out = {"clients", "conformance", "durability", "simulation", "suites", "fuzz", "__pycache__"}
+    left_out = {"clients", "conformance", "durability", "management", "simulation", "suites", "fuzz", "__pycache__"}
     chosen = [str(path.relative_to(ROOT)) for path in directories if path.name not in left_out]
     files = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests").glob("test_*.py"))
-    smoke = [str(SMOKE)] if (ROOT / SMOKE).exists() else []
+    smoke = [str(path) for path in SMOKE if (ROOT / path).exists()]
     return [*files, *chosen, *smoke]
 
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
-from pika.exceptions import ChannelClosedByBroker, ConnectionClosedByBroker
+from pika.exceptions import (
+    ChannelClosedByBroker,
+    ConnectionClosedByBroker,
+    ProbableAccessDeniedError,
+    ProbableAuthenticationError,
+)
 
 import menura
 from menura.core.errors import NotFound, PreconditionFailed, Refusal
@@ -190,6 +196,46 @@ def test_what_is_refused_raises_in_the_thread_that_asked(ask: Callable[[menura.B
         with pytest.raises(Refusal):
             ask(broker)
         assert broker.node.vhosts["/"].policies.by_name == {"policy": {}, "operator_policy": {}}
+
+
+def test_users_change_at_once_and_for_good(tmp_path: Path) -> None:
+    with menura.Broker(data=str(tmp_path / "data")) as broker:
+        for name in ("ann", "bob"):
+            broker.add_user(name, name)
+            broker.permit(name)
+        broker.set_user_tags("ann", ["monitoring"])
+        broker.permit_topics("ann", "amq.topic", "^a", "^b")
+        broker.forbid_topics("ann")
+        connection = connect(broker, user="bob")
+        broker.delete_user("bob")
+        with pytest.raises(ConnectionClosedByBroker, match="user 'bob' is deleted"):
+            connection.channel()
+        with pytest.raises(NotFound):
+            broker.change_password("bob", "secret")
+        broker.change_password("ann", "secret")
+        with pytest.raises(ProbableAuthenticationError):
+            connect(broker, user="ann")
+        broker.change_password("ann", "ann")
+    with menura.Broker(data=str(tmp_path / "data")) as broker:
+        connect(broker, user="ann").close()
+        ann = broker.node.users.get("ann")
+        assert (ann.tags, ann.topic_permissions) == ({"monitoring"}, {})
+        assert "bob" not in broker.node.users
+        broker.forbid("ann")
+        with pytest.raises(ProbableAccessDeniedError):
+            connect(broker, user="ann")
+
+
+def test_settings_change_while_a_program_runs_a_broker_as_far_as_they_can() -> None:
+    with menura.Broker() as broker:
+        assert broker.reconfigure(replace(broker.config, channels_max=7, memory_bytes_max=1 << 20, sync=False)) == [
+            "sync"
+        ]
+        assert (broker.config.channels_max, broker.config.sync) == (7, True)
+        assert broker.node.memory.watermark_bytes == 1 << 20
+        connection = connect(broker)
+        assert connection._impl.params.channel_max == 7
+        connection.close()
 
 
 def test_a_permission_that_would_take_for_ever_to_check_is_soon_refused() -> None:

@@ -14,20 +14,23 @@ from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
-import click
 import pytest
 
 import menura
 from menura.cli import COMMANDS
 from menura.cli.serve import serve
+from menura.configuration.settings import SETTINGS
+from menura.configuration.toml import quoted
 from menura.core.arguments import QUEUE_ARGUMENTS
 from menura.core.exchanges import KINDS
 from menura.core.policy_rules import KEYS, OPERATOR_KEYS
-from menura.net.listener import _TLS_KEYS
+from menura.logs.limiting import CHURN
+from menura.net.certificates import TLS_KEYS
 from menura.protocols.amqp.channel import METHODS as HANDLERS
 from menura.protocols.amqp.handshake import CAPABILITIES
 from menura.protocols.amqp.limits import AmqpLimits
 from menura.protocols.amqp.spec import METHODS, REPLY_CODES
+from menura.voices import STANDARD_PORTS
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -66,9 +69,6 @@ def test_every_option_of_serve_is_documented() -> None:
     rows = {row.split()[0]: cells for row, cells in table(OPERATING, "option").items()}
     options = {option.opts[0]: option for option in serve.params}
     assert rows.keys() == options.keys()
-    for name, option in options.items():
-        if isinstance(option, click.Option) and option.show_default:
-            assert rows[name][0] == f"`{option.default}`", name
 
 
 @pytest.mark.parametrize("command", list(COMMANDS))
@@ -77,14 +77,41 @@ def test_every_command_is_documented(command: str) -> None:
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
-    defaults = {field.name: field.default for field in fields(menura.Config)}
-    defaults["listen"] = " ".join(menura.Config().listen)
-    documented = {name: cells[0] for name, cells in table(OPERATING, "setting").items() if name not in _TLS_KEYS}
-    assert documented == {name: f"`{default}`" for name, default in defaults.items()}
+    documented = table(OPERATING, "setting")
+    assert documented.keys() == SETTINGS.keys()
+    for key, setting in SETTINGS.items():
+        field, default, reload, meaning = documented[key]
+        assert field == (f"`{setting.field}`" if setting.field else "-"), key
+        shown = quoted(setting.kind.show(setting.default))
+        assert default == ("see [above](#listen-urls)" if key == "listen" else f"`{shown}`"), key
+        assert reload == ("yes" if setting.live else "no"), key
+        assert meaning == setting.meaning, key
+
+
+def test_everything_that_a_broker_can_be_told_is_a_setting() -> None:
+    assert {field.name for field in fields(menura.Config)} == {
+        setting.field for setting in SETTINGS.values() if setting.field
+    }
+
+
+def test_the_standard_listeners_are_documented() -> None:
+    documented = {
+        scheme for schemes in table(OPERATING, "scheme") for scheme in schemes.replace("`", "").split(", ")
+    }
+    assert documented == STANDARD_PORTS.keys()
 
 
 def test_every_tls_setting_is_documented() -> None:
-    assert table(OPERATING, "setting of `amqps`").keys() == _TLS_KEYS
+    assert table(OPERATING, "TLS setting").keys() == TLS_KEYS
+
+
+def test_every_kind_of_event_that_sessions_log_is_documented() -> None:
+    documented = {event for events in table(OPERATING, "event") for event in events.replace("`", "").split(", ")}
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
+    logged = set(re.findall(r"""log\(.*?, "([a-z]+\.[a-z]+)"\)""", source)) | set(CHURN)
+    logged |= set(re.findall(r"""\{"event": "([a-z.]+)", "fields\"""", source))
+    assert len(logged) > 10
+    assert logged <= documented
 
 
 def test_every_key_of_a_policy_is_documented_and_those_that_operators_may_not_set() -> None:
@@ -209,7 +236,7 @@ def anchors(document: Path) -> set[str]:
 
 
 def test_every_file_that_a_document_names_exists() -> None:
-    places = [ROOT, ROOT / "src" / "menura", ROOT / "src" / "menura" / "protocols" / "amqp"]
+    places = [ROOT, ROOT / "deploy", ROOT / "src" / "menura", ROOT / "src" / "menura" / "protocols" / "amqp"]
     named = [
         (name_of(document), file)
         for document in DOCUMENTS

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -23,14 +24,14 @@ _PORT = re.compile(r"127\.0\.0\.1:(\d+)")
 
 class MenuraProcess:
     """`menura serve` on a free port for one protocol, with `data` as its data directory; stopped at the end of the
-    `with` block."""
+    `with` block. `options` are further ones of the command line."""
 
-    def __init__(self, data: str = IN_MEMORY, scheme: str = "amqp") -> None:
+    def __init__(self, data: str = IN_MEMORY, scheme: str = "amqp", options: Sequence[str] = ()) -> None:
         # The log goes to a file: a pipe that nobody reads would block the broker in the end.
         self._log = tempfile.TemporaryFile("w+", errors="replace")
         begun = time.perf_counter()
         self._process = subprocess.Popen(
-            [sys.executable, *_SERVE, data, "--listen", f"{scheme}://127.0.0.1:0"],
+            [sys.executable, *_SERVE, data, "--listen", f"{scheme}://127.0.0.1:0", *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -41,13 +42,13 @@ class MenuraProcess:
         try:
             screen = self._first_screen()
             self.start_seconds = time.perf_counter() - begun
-            port = _PORT.search(screen)
-            if not port:
+            self.ports = [int(port) for port in _PORT.findall(screen)]
+            if not self.ports:
                 raise BenchError(f"the first screen names no listener on 127.0.0.1:\n{screen}")
         except BaseException:
             self._stop()
             raise
-        self.url = f"{scheme}://guest:guest@127.0.0.1:{port[1]}/"
+        self.url = f"{scheme}://guest:guest@127.0.0.1:{self.ports[0]}/"
 
     def __enter__(self) -> Self:
         return self

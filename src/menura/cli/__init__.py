@@ -10,7 +10,16 @@ from typing import Any
 
 import click
 
-COMMANDS = {"serve": "menura.cli.serve", "bench": "menura.cli.bench", "data": "menura.cli.data"}
+COMMANDS = {
+    "serve": "menura.cli.serve",
+    "ctl": "menura.cli.ctl",
+    "data": "menura.cli.data",
+    "config": "menura.cli.config",
+    "doctor": "menura.cli.doctor",
+    "bench": "menura.cli.bench",
+    "demo": "menura.cli.demo",
+    "completion": "menura.cli.completion",
+}
 
 
 class Commands(click.Group):

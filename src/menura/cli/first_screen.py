@@ -23,6 +23,9 @@ def show(broker: Broker, effective: Effective, seconds: float) -> None:
         click.echo(f"  ✓ {listener.url}{for_clients}")
     for sentence in exposures(broker):
         click.secho(f"  ! {sentence}", fg="yellow", bold=True)
+    for listener in broker.listeners:
+        if listener.address.scheme in ("http", "https"):
+            click.echo(f"  pages      {listener.url} in a browser; `menura demo` gives them something to show")
     if effective.file:
         click.echo(f"  settings   {effective.file}")
     _show_data(broker)

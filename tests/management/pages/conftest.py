@@ -49,8 +49,9 @@ class Tab:
         return self.page
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """One for each module: Playwright holds on to the thread's event loop, which the tests of others want too."""
     api = pytest.importorskip("playwright.sync_api")
     chromium = needs("chromium")
     with api.sync_playwright() as playwright:

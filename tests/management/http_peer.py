@@ -80,10 +80,17 @@ class Desk:
 
         return routes
 
+    def busy(self) -> bool:
+        """Whether there is another turn to come. Pauses in the work are over at once."""
+        agenda = self.broker.node.agenda
+        while not self.turns and agenda.next_due is not None:
+            agenda.tick(agenda.next_due)
+        return bool(self.turns)
+
     def run(self, turns_max: int = 10_000) -> int:
         """Turns of the loop until nothing is left to do; how many."""
         count = 0
-        while self.turns:
+        while self.busy():
             count += 1
             assert count <= turns_max
             for _ in range(len(self.turns)):
@@ -112,7 +119,7 @@ class HttpPeer:
         """Say this, in pieces of so many octets."""
         pieces = [data[at : at + step] for at in range(0, len(data), step)] if step else [data]
         for piece in pieces:
-            while not self.session.reading and self.desk.turns:
+            while not self.session.reading and self.desk.busy():
                 self.desk.run()
             self.session.receive(piece)
             self.said += self.session.flush()

@@ -206,7 +206,7 @@ QUEUE_ARGUMENTS: dict[str, dict[str, Check]] = {
 
 
 def queue_type(arguments: Arguments) -> str:
-    return text(arguments, "x-queue-type") or "classic"
+    return (text(arguments, "x-queue-type") or "classic") if arguments else "classic"
 
 
 def check_replicable(what: str, arguments: Arguments, *, durable: bool, exclusive: bool, auto_delete: bool) -> None:

@@ -2,7 +2,8 @@
 
 A request is `admit`ted with its head: known path and method, no foreign page behind it, a login, the right that the
 route takes. Only then is its body read, and the request `handle`d. A handler that is a generator is worked on in
-slices, `SLICE_SECONDS` in a turn of the loop for all of them together, so nobody's list holds up messages.
+slices, `SLICE_SECONDS` in a turn of the loop for all of them together, with pauses while others have work to do, so
+nobody's list holds up messages.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from menura.management.backend import Backend
 
 SLICE_SECONDS = 0.0005
+# A turn of the loop that took longer than this had messages in it: they get some turns without us.
+IDLE_TURN_SECONDS = 0.0002
+PAUSE_SECONDS = 0.001
 # Of a request that takes no login.
 OPEN_BODY_BYTES_MAX = 16 * 1024
 _log = logging.getLogger("menura")
@@ -63,6 +67,8 @@ class Application:
         self.call_soon = call_soon
         self._jobs: deque[_Job] = deque()
         self._scheduled = False
+        self._asked_at = 0.0
+        self._others_busy = False
 
     def session(self, around: Surroundings, origins: tuple[str, ...]) -> HttpSession:
         return HttpSession(self, around, origins)
@@ -125,13 +131,23 @@ class Application:
         return nullcontext() if user is None else self.backend.node.events.by(user.name)
 
     def _schedule(self) -> None:
-        if self._jobs and not self._scheduled:
-            self._scheduled = True
-            self.call_soon(self._work)
+        if not self._jobs or self._scheduled:
+            return
+        self._scheduled = True
+        if self._others_busy:
+            self._others_busy = False
+            self.backend.node.agenda.after(PAUSE_SECONDS, self._ask)
+        else:
+            self._ask()
+
+    def _ask(self) -> None:
+        self._asked_at = time.perf_counter()
+        self.call_soon(self._work)
 
     def _work(self) -> None:
         """One slice, of as many jobs as it is enough for."""
         self._scheduled = False
+        self._others_busy = time.perf_counter() - self._asked_at > IDLE_TURN_SECONDS
         until = time.perf_counter() + SLICE_SECONDS
         try:
             while self._jobs and time.perf_counter() < until:

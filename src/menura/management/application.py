@@ -31,10 +31,11 @@ from menura.management.http.messages import (
     Stream,
     as_json,
     bad_request,
+    error_response,
     not_authorised,
     not_found,
 )
-from menura.management.http.session import HttpSession, error_response
+from menura.management.http.session import HttpSession
 from menura.management.routes import Route, Router, Routes
 
 if TYPE_CHECKING:
@@ -201,12 +202,9 @@ class Application:
             where = "/".join(request.path.split("/")[:4])[:200]
             _log.error("HTTP: %s %s: defect", request.method, where, exc_info=error)
             error = HttpError(500, "internal_error", "the broker's log says more")
-        return self.refusal(request, error)
+        return error_response(error)
 
     # -- answers ---------------------------------------------------------------------------------------------
-
-    def refusal(self, request: Request, error: HttpError) -> Response:
-        return error_response(error)
 
     def headers(self, request: Request) -> list[tuple[str, str]]:
         """What every answer to this request says besides: whether a page elsewhere may read it."""

@@ -19,7 +19,7 @@ def is_welcome(origin: str, host: str, allowed: Sequence[str]) -> bool:
         return True
     try:
         name, own = urlsplit(origin).hostname, urlsplit(f"//{host}").hostname
-        return name is not None and (name in ("localhost", own) or ip_address(name).is_loopback)
+        return name is not None and (name == own or _is_here(name))
     except ValueError:
         return False
 
@@ -28,6 +28,11 @@ def is_own_name(host: str) -> bool:
     """Whether a Host header names this machine in a way that nobody else can."""
     try:
         name = urlsplit(f"//{host}").hostname
-        return name is not None and (name == "localhost" or ip_address(name).is_loopback)
+        return name is not None and _is_here(name)
     except ValueError:
         return False
+
+
+def _is_here(name: str) -> bool:
+    """Whether a name is this machine's. Raises ValueError for one that is neither an address nor well known."""
+    return name == "localhost" or ip_address(name).is_loopback

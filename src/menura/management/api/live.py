@@ -28,9 +28,9 @@ from menura.management.http.messages import (
     Response,
     Stream,
     bad_request,
+    error_response,
     not_found,
 )
-from menura.management.http.session import error_response
 from menura.management.rights import MANAGEMENT
 from menura.management.routes import Routes
 

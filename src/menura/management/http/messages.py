@@ -85,6 +85,10 @@ def as_json(value: Any, status: int = 200) -> Response:
     return Response(status, json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(errors="replace"))
 
 
+def error_response(error: HttpError) -> Response:
+    return as_json({"error": error.error, "reason": error.reason}, error.status)._replace(headers=error.headers)
+
+
 @dataclass(slots=True)
 class Request:
     """One request. `target` is as it was sent; header names are lower case."""

@@ -27,8 +27,8 @@ from menura.management.http.messages import (
     Request,
     Response,
     Stream,
-    as_json,
     bad_request,
+    error_response,
 )
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class HttpSession:
         self._body.clear()
         if (unclear := _unclear(event, headers)) is not None:
             self._last = True
-            self._answer(self._application.refusal(request, unclear))
+            self._answer(error_response(unclear))
             return
         try:
             length = headers.get("content-length", "0")
@@ -169,7 +169,7 @@ class HttpSession:
             if refusal is None:
                 _check_length(length, request.body_bytes_max)
         except HttpError as error:
-            refusal = self._application.refusal(request, error)
+            refusal = error_response(error)
         if refusal is None:
             return
         if "transfer-encoding" in headers or headers.get("content-length", "0") != "0":
@@ -215,7 +215,7 @@ class HttpSession:
         if self._connection.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self._close()
             return
-        self._answer(self._application.refusal(self._request, error))
+        self._answer(error_response(error))
 
     def _answer(self, answer: Response | Stream) -> None:
         request = self._request
@@ -350,7 +350,3 @@ def _check_length(length: str, most: int) -> None:
 
 def _too_long(most: int) -> HttpError:
     return HttpError(413, "bad_request", f"a body may have {most} octets")
-
-
-def error_response(error: HttpError) -> Response:
-    return as_json({"error": error.error, "reason": error.reason}, error.status)._replace(headers=error.headers)

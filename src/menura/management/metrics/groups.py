@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from menura.management.metrics.exposition import COUNTER, GAUGE, Column, Page
@@ -77,6 +77,31 @@ def gauge(name: str, said: str, read: Read) -> tuple[Column, Read]:
 
 def counter(name: str, said: str, read: Read) -> tuple[Column, Read]:
     return Column(name, COUNTER, said), read
+
+
+def handed_out(what: str) -> Reads:
+    """The families of what `core.tallies` counts as taken, by `what` it is told apart: queues or channels."""
+    return (
+        counter(f"{what}_get_ack_total", "Messages fetched one by one, to be acknowledged", attrgetter("get")),
+        counter(f"{what}_get_total", "Messages fetched one by one, acknowledged at once", attrgetter("get_no_ack")),
+        counter(
+            f"{what}_messages_delivered_ack_total",
+            "Messages sent to consumers, to be acknowledged",
+            attrgetter("deliver"),
+        ),
+        counter(
+            f"{what}_messages_delivered_total",
+            "Messages sent to consumers, acknowledged at once",
+            attrgetter("deliver_no_ack"),
+        ),
+        counter(
+            f"{what}_messages_redelivered_total",
+            "Messages handed out that had been before",
+            attrgetter("redeliver"),
+        ),
+        counter(f"{what}_messages_acked_total", "Messages that were acknowledged", attrgetter("ack")),
+        counter(f"{what}_get_empty_total", "Fetches that found the queue empty", attrgetter("get_empty")),
+    )
 
 
 def group_of_one(columns: Sequence[Column], values: Callable[[Scope], Sequence[float]]) -> Group:

@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from menura.management.metrics.exposition import labels
-from menura.management.metrics.groups import Group, Scope, counter, gauge
+from menura.management.metrics.groups import Group, Scope, counter, gauge, handed_out
 
 if TYPE_CHECKING:
     from menura.core.descriptions import ChannelState
@@ -169,27 +169,7 @@ def _taken(scope: Scope) -> Iterator[_Taken | None]:
 
 
 TAKEN = Group(
-    (
-        counter("channel_get_ack_total", "Messages fetched one by one, to be acknowledged", attrgetter("get")),
-        counter("channel_get_total", "Messages fetched one by one, acknowledged at once", attrgetter("get_no_ack")),
-        counter(
-            "channel_messages_delivered_ack_total",
-            "Messages sent to consumers, to be acknowledged",
-            attrgetter("deliver"),
-        ),
-        counter(
-            "channel_messages_delivered_total",
-            "Messages sent to consumers, acknowledged at once",
-            attrgetter("deliver_no_ack"),
-        ),
-        counter(
-            "channel_messages_redelivered_total",
-            "Messages handed out that had been before",
-            attrgetter("redeliver"),
-        ),
-        counter("channel_messages_acked_total", "Messages that were acknowledged", attrgetter("ack")),
-        counter("channel_get_empty_total", "Fetches that found the queue empty", attrgetter("get_empty")),
-    ),
+    handed_out("channel"),
     _taken,
     lambda taken: labels(channel=taken.channel.name, vhost=taken.queue.vhost.name, queue=taken.queue.name),
     view=attrgetter("taking"),

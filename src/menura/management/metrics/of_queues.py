@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from menura.core.arguments import queue_type
 from menura.management.metrics.exposition import labels
-from menura.management.metrics.groups import CLUSTER, Group, Scope, counter, gauge
+from menura.management.metrics.groups import CLUSTER, Group, Scope, counter, gauge, handed_out
 
 if TYPE_CHECKING:
     from menura.core.exchange import Exchange
@@ -113,27 +113,7 @@ FINE = Group(
     shared=True,
 )
 DELIVERY = Group(
-    (
-        counter("queue_get_ack_total", "Messages fetched one by one, to be acknowledged", attrgetter("get")),
-        counter("queue_get_total", "Messages fetched one by one, acknowledged at once", attrgetter("get_no_ack")),
-        counter(
-            "queue_messages_delivered_ack_total",
-            "Messages sent to consumers, to be acknowledged",
-            attrgetter("deliver"),
-        ),
-        counter(
-            "queue_messages_delivered_total",
-            "Messages sent to consumers, acknowledged at once",
-            attrgetter("deliver_no_ack"),
-        ),
-        counter(
-            "queue_messages_redelivered_total",
-            "Messages handed out that had been before",
-            attrgetter("redeliver"),
-        ),
-        counter("queue_messages_acked_total", "Messages that were acknowledged", attrgetter("ack")),
-        counter("queue_get_empty_total", "Fetches that found the queue empty", attrgetter("get_empty")),
-    ),
+    handed_out("queue"),
     queues,
     _labels,
     view=lambda queue: queue.taken(),

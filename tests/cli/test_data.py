@@ -44,6 +44,7 @@ def directory(tmp_path: Path) -> Path:
         writer.publish(orders, message("fourth"))
         writer.settle(orders, 0, 0)
         writer.journal.delivered(orders, 2)
+        writer.journal.counted(orders, 1, 2, 9000)
         writer.journal.flush()
     return path
 
@@ -91,9 +92,9 @@ def test_inspect_shows_every_queue_with_its_messages_in_plain_columns(directory:
     text = sound(directory, "inspect")
     rows = {tuple(line.split()[:2]): line.split()[2:] for line in text.splitlines() if line.strip()}
     size = [len(message(body)) for body in ("second", b"\xff\xfe", "fourth")]
-    assert rows["/", "orders"][1:] == ["3", str(sum(size)), "1", "3", "1"]
-    assert rows["other", "orders"][1:] == ["2", str(sum(size[:2])), "0", "1", "0"]
-    assert rows["/", "empty"][1:] == ["0", "0", "0"]
+    assert rows["/", "orders"][1:] == ["3", str(sum(size)), "1", "3", "1", "1"]
+    assert rows["other", "orders"][1:] == ["2", str(sum(size[:2])), "0", "1", "0", "0"]
+    assert rows["/", "empty"][1:] == ["0", "0", "0", "0"]
     assert rows["checkpoint", "fits"] == []
     assert rows["exchanges", "1"] == []
     assert "00000000000000000000.log" in text
@@ -228,6 +229,8 @@ def test_export_prints_the_messages_of_each_queue_in_order(directory: Path) -> N
         *("second", "//4="),
     ]
     assert [line["redelivered"] for line in lines] == [True, False, False, False, False]
+    noted = [(line.get("delivered_times"), line.get("waits_until_ms")) for line in lines]
+    assert noted == [(2, 9000), *[(None, None)] * 4]
     assert [line["published_at_ms"] for line in lines] == [7, 7, None, 7, 7]
     assert {line["kind"] for line in lines} == {"message"}
 

@@ -80,8 +80,8 @@ class Kept(NamedTuple):
         self.catalog.flush()
         self.journal.flush()
 
-    def next_life(self) -> Kept:
-        return live(self.catalog, self.journal)
+    def next_life(self, now: float = 0.0) -> Kept:
+        return live(self.catalog, self.journal, now=now)
 
     def messages(self, queue: Queue) -> dict[int, int]:
         """What the journal has of a queue: numbers by position."""
@@ -96,10 +96,17 @@ def messages_in(journal: Journal, queue: int) -> dict[int, int]:
     }
 
 
-def live(catalog: MemoryCatalog | None = None, journal: Journal | None = None, *, watermark_bytes: int = 0) -> Kept:
-    """A node that goes on with what catalog and journal have."""
+def live(
+    catalog: MemoryCatalog | None = None,
+    journal: Journal | None = None,
+    *,
+    watermark_bytes: int = 0,
+    now: float = 0.0,
+) -> Kept:
+    """A node that goes on, at this time, with what catalog and journal have."""
     catalog, journal = catalog or MemoryCatalog(), journal or NotedJournal()
     node = Node(counted(), watermark_bytes=watermark_bytes)
+    node.agenda.tick(now)
     node.keep(catalog, journal, fold(catalog.changes))
     return Kept(node, catalog, journal)
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
-from tests.core.kept import live
+from tests.core.kept import Kept, live
 from tests.core.test_rules import a_node, bodies, declare, message, pass_time
 
 from menura.core import fields, properties
 from menura.core.content import properties_of
 from menura.core.delays import DELAY_MS_MAX
 from menura.core.errors import PreconditionFailed
+from menura.core.memory import MESSAGE_OVERHEAD_BYTES, RUN_OVERHEAD_BYTES, SINGLE_OVERHEAD_BYTES
 from menura.core.node import Node
+from menura.core.ports import Published, Settled
+from menura.core.queue import Queue
 from menura.core.routing import Route
 from menura.core.run import Run
 from menura.core.vhost import VHost
+from menura.store.memory import MemoryJournal
 
 
 def declare_delayed(vhost: VHost, kind: str = "direct", *, durable: bool = False) -> None:
@@ -149,3 +155,61 @@ def test_what_is_durable_and_held_does_not_stay_in_memory() -> None:
     queue = kept.vhost.queues["amq.delayed.x"]
     assert queue.ready_count == 100
     assert not [place for place in queue.places if isinstance(place.waiting, Run)]
+
+
+def hold(kept: Kept, count: int) -> Queue:
+    """So many durable messages that are held, one by one."""
+    declare_delayed(kept.vhost, durable=True)
+    kept.vhost.bind("x", kept.vhost.declare_queue("q", durable=True), "k", {})
+    for number in range(count):
+        publish(kept.vhost, "k", f"{number}", 60_000 + number % 100, mode=2)
+    return kept.vhost.queues["amq.delayed.x"]
+
+
+class Forgetful(MemoryJournal):
+    """Keeps nothing, so that what is held is the queue's."""
+
+    def append(self, *parts: Published | Settled) -> int:
+        return self.appended
+
+
+def test_a_message_that_is_held_is_charged_with_what_it_takes() -> None:
+    kept = live(journal=Forgetful())
+    hold(kept, 100)
+    before = kept.node.memory.used_bytes
+    tracemalloc.start()
+    try:
+        hold(kept, 5000)
+        taken_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    charged_bytes = kept.node.memory.used_bytes - before
+    assert charged_bytes == 5000 * SINGLE_OVERHEAD_BYTES
+    assert 0.6 * charged_bytes < taken_bytes < 1.1 * charged_bytes
+
+
+def test_the_account_follows_what_is_held_wherever_it_goes() -> None:
+    kept = live()
+    queue = hold(kept, 10)
+    memory = kept.node.memory
+    assert memory.used_bytes == 10 * SINGLE_OVERHEAD_BYTES
+    position, run, _ = queue.take(1) or (0, None, False)
+    assert run is not None
+    assert memory.used_bytes == 9 * SINGLE_OVERHEAD_BYTES + run.size_bytes + MESSAGE_OVERHEAD_BYTES
+    queue.requeue(position, run)
+    assert memory.used_bytes == (
+        9 * SINGLE_OVERHEAD_BYTES + run.size_bytes + MESSAGE_OVERHEAD_BYTES + RUN_OVERHEAD_BYTES
+    )
+    assert queue.purge() == 10
+    assert memory.used_bytes == 0
+
+
+def test_the_account_is_the_same_after_a_restart_and_empty_when_all_have_been_sent_on() -> None:
+    kept = live()
+    hold(kept, 10)
+    again = kept.next_life()
+    assert again.node.memory.used_bytes == 10 * SINGLE_OVERHEAD_BYTES
+    pass_time(again.node, 61)
+    assert not again.vhost.queues["amq.delayed.x"].ready_count
+    assert bodies(again.vhost.queues["q"]) == [f"{number}" for number in range(10)]
+    assert again.node.memory.used_bytes == 0

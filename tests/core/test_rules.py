@@ -42,12 +42,16 @@ def publish(vhost: VHost, queue: str, *bodies: str, deadline_ms: int = 0, **prop
     return vhost.take_refused()
 
 
+def text_of(content: bytes) -> str:
+    return packed.body_of(content).decode()
+
+
 def bodies(queue: Queue) -> list[str]:
     """Takes everything that waits, in order."""
     found = []
     while (taken := queue.take(1)) is not None:
         position, run, _ = taken
-        found.append(packed.body_of(run.contents[0]).decode())
+        found.append(text_of(run.contents[0]))
         queue.settle(position, run)
     return found
 
@@ -198,6 +202,38 @@ def test_a_mixed_run_is_put_in_order() -> None:
 
 
 # -- restarts ---------------------------------------------------------------------------------------------------------
+
+
+def test_persistent_messages_behind_a_backlog_wait_together_by_rank_and_leave_in_order_after_a_restart() -> None:
+    kept = live()
+    queue = declare(kept.vhost, "q", durable=True, max_priority=5)
+    publish(kept.vhost, "q", "first", delivery_mode=2)
+    contents = [message(str(number), priority=number % 3, delivery_mode=2) for number in range(30)]
+    route = Route("", "q")
+    kept.vhost.publish(route, Run.of(route, contents, True))
+    kept.flush()
+    expected = [str(number) for rank in (2, 1, 0) for number in range(30) if number % 3 == rank]
+    expected.insert(20, "first")
+    assert len(list(queue.places)) == 4, "not one by one"
+    assert [number for _, run in queue.read_all() for number in map(text_of, run.contents)] == expected
+    again = kept.next_life().vhost.queues["q"]
+    assert len(list(again.places)) <= 4
+    assert bodies(again) == expected
+    assert again.vhost.memory.used_bytes == 0
+
+
+def test_a_run_for_several_queues_is_written_down_as_it_came() -> None:
+    kept = live()
+    plain, ranked = declare(kept.vhost, "plain", durable=True), declare(kept.vhost, "q", durable=True, max_priority=5)
+    for queue in (plain, ranked):
+        kept.vhost.bind("amq.fanout", queue, "", {})
+    for priorities in ((0,), (1, 2, 3)):
+        contents = [message(str(priority), priority=priority, delivery_mode=2) for priority in priorities]
+        route = Route("amq.fanout", "")
+        kept.vhost.publish(route, Run.of(route, contents, True))
+    again = kept.next_life().vhost.queues
+    assert bodies(again["plain"]) == ["0", "1", "2", "3"]
+    assert bodies(again["q"]) == ["3", "2", "1", "0"]
 
 
 @pytest.mark.parametrize("resident_bytes_max", [1 << 30, 0])

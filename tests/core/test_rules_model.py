@@ -25,7 +25,7 @@ from menura.core import content as packed
 from menura.core import fields, properties
 from menura.core.delays import Delays
 from menura.core.delivery_counts import delivery_count
-from menura.core.memory import MESSAGE_OVERHEAD_BYTES, RUN_OVERHEAD_BYTES, SharedCharge
+from menura.core.memory import MESSAGE_OVERHEAD_BYTES, RUN_OVERHEAD_BYTES, SINGLE_OVERHEAD_BYTES, SharedCharge
 from menura.core.paging import Paged
 from menura.core.properties import Properties
 from menura.core.queue import Queue
@@ -35,7 +35,7 @@ from menura.core.run import Run
 
 STEP_MS = 125
 NEVER = 1 << 60
-DELIVERY_LIMIT = 1
+DELIVERY_LIMIT = 2
 HELD_BACK = "amq.delayed.x"
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -66,6 +66,7 @@ class Message:
     latest_ms: int = NEVER  # while the time to live of its queue was changed
     returned: bool = False
     count: int = 0
+    times: int = 0  # it was handed out so often
     where: str = "waiting"  # or "held", "parked"
     until_ms: int = 0
     fate: str = ""  # of what is given back: why it has to die of that
@@ -137,6 +138,11 @@ class Model:
         times = [message.own_ttl_ms, self.policy.get("message-ttl")]
         return min((message.at_ms + ms for ms in times if ms is not None), default=NEVER)
 
+    def retry_ms(self, count: int) -> int:
+        """For how long a message waits that has come back so often."""
+        least, most = self.policy["delayed-retry-min"], self.policy["delayed-retry-max"]
+        return int(min(least * count, most))
+
 
 @dataclass(eq=False)
 class Held:
@@ -167,7 +173,7 @@ class QueuesWithRules(RuleBasedStateMachine):
         return live()
 
     def next_life(self) -> Kept:
-        return self.kept.next_life()
+        return self.kept.next_life(self.clock)
 
     @property
     def now_ms(self) -> int:
@@ -291,7 +297,7 @@ class QueuesWithRules(RuleBasedStateMachine):
             assert message.where == "parked"
             assert message.until_ms <= self.now_ms, "too early"
             message.where, message.returned = "waiting", True
-            message.fate = "expired" if message.latest_ms <= self.now_ms else ""
+            message.fate = message.fate or ("expired" if message.latest_ms <= self.now_ms else "")
 
     # -- what is done ----------------------------------------------------------------------------------------
 
@@ -361,7 +367,7 @@ class QueuesWithRules(RuleBasedStateMachine):
         assert {each.returned for each in front} == {redelivered}
         assert [each.count for each in front] == [delivery_count(content) for content in run.contents]
         for each in front:
-            each.where = "held"
+            each.where, each.until_ms, each.times = "held", 0, each.times + 1
         if run.persistent and not redelivered:
             model.delivered = max(model.delivered, position + len(run))
         self.held.append(Held(model.queue, position, run))
@@ -414,8 +420,7 @@ class QueuesWithRules(RuleBasedStateMachine):
         if message.count > DELIVERY_LIMIT:
             message.fate, message.where = "delivery_limit", "held"
         elif model.policy.get("delayed-retry-type") in ("all", "failed" if what == "fail" else "returned"):
-            wait_ms = min(model.policy["delayed-retry-min"] * message.count, model.policy["delayed-retry-max"])
-            message.where, message.until_ms = "parked", self.now_ms + wait_ms
+            message.where, message.until_ms = "parked", self.now_ms + model.retry_ms(message.count)
 
     @rule(
         name=st.sampled_from(RULED),
@@ -446,7 +451,7 @@ class QueuesWithRules(RuleBasedStateMachine):
         if length is not None or size is not None:
             policy["overflow"] = "reject-publish" if name == "quorum" and overflow != "drop-head" else overflow
         if name == "quorum" and retry:
-            policy |= {"delayed-retry-type": retry, "delayed-retry-min": 60, "delayed-retry-max": 100}
+            policy |= {"delayed-retry-type": retry, "delayed-retry-min": 185, "delayed-retry-max": 310}
         policy = {key: value for key, value in policy.items() if value is not None}
         before, model.policy = model.policy, policy
         if before.get("message-ttl") != policy.get("message-ttl"):
@@ -490,6 +495,20 @@ class QueuesWithRules(RuleBasedStateMachine):
         for each in held:
             self.give_back(each, what)
 
+    @rule(ends=st.lists(st.sampled_from(["requeue", "fail", "restart", "restart", "wait"]), min_size=1, max_size=5))
+    def try_in_vain(self, ends: list[str]) -> None:
+        """Hand messages out that nobody accepts, some as the last thing the broker does."""
+        if not self.models["quorum"].waiting():
+            self.publish("quorum", [0], 8, None, True, "plain", 60)
+        for what in ends:
+            if what == "wait":
+                self.pass_time(1)
+            elif what == "restart":
+                self.take("quorum", 2)
+                self.restart()
+            else:
+                self.handle("quorum", what)
+
     @rule(name=st.sampled_from(NAMES), what=st.sampled_from(["purge", "delete", "restart", "restart"]))
     def interrupt(self, name: str, what: str) -> None:
         if what == "purge":
@@ -512,7 +531,6 @@ class QueuesWithRules(RuleBasedStateMachine):
 
     def restart(self) -> None:
         self.kept = self.next_life()
-        self.kept.node.agenda._told = self.clock
         self.held = []
         self.routes.clear()
         for name, model in self.models.items():
@@ -521,10 +539,24 @@ class QueuesWithRules(RuleBasedStateMachine):
             model.next_position = model.kept_position
             for each in model.messages:
                 each.returned = each.position < model.delivered
-                each.where, each.count = "waiting", 0
+                if name == "quorum":
+                    self.come_back(model, each)
+                else:
+                    each.where = "waiting"
                 if name != HELD_BACK:
                     each.due(model.deadline_ms(each))
         self.pass_time(0)
+
+    def come_back(self, model: Model, message: Message) -> None:
+        """What has not waited for another try has come back by the restart, as far as the queue can know."""
+        message.count = message.times
+        if message.where == "parked":
+            return
+        message.where = "waiting"
+        if message.count > DELIVERY_LIMIT:
+            message.fate, message.where, message.until_ms = "delivery_limit", "parked", self.now_ms
+        elif message.count and not message.until_ms and model.policy.get("delayed-retry-type") in ("all", "returned"):
+            message.where, message.until_ms = "parked", self.now_ms + model.retry_ms(message.count)
 
     @rule(data=st.data())
     def do_together(self, data: st.DataObject) -> None:
@@ -550,7 +582,7 @@ class QueuesWithRules(RuleBasedStateMachine):
             waiting = model.waiting()
             assert [key for _, key in found] == [each.key for each in waiting], model.name
             for (position, _), each in zip(found, waiting, strict=True):
-                if model.name == "ranks" and not each.persistent:
+                if model.name == "ranks":
                     each.position = position  # those that came together may have changed places with other ranks
                 assert each.position == position
             assert not [each for each in model.messages if each.fate]
@@ -594,7 +626,12 @@ class QueuesWithRules(RuleBasedStateMachine):
                 copies[run.shared] = copies.get(run.shared, 0) + len(run)
         assert all(shared.copies == number for shared, number in copies.items())
         charged += sum(shared.size_bytes for shared in copies)
-        assert self.kept.node.memory.used_bytes == charged + len(entries) * RUN_OVERHEAD_BYTES
+        for model in self.models.values():
+            held_back = isinstance(model.queue.rules, Delays)
+            for place in model.queue.places:
+                alone = held_back and isinstance(place.waiting, Paged)
+                charged += SINGLE_OVERHEAD_BYTES if alone else RUN_OVERHEAD_BYTES
+        assert self.kept.node.memory.used_bytes == charged
 
     @invariant()
     def each_queue_has_at_most_one_timer_and_it_is_not_late(self) -> None:
@@ -671,7 +708,7 @@ class QueuesWithRulesOnDisk(QueuesWithRules):
         return live(journal=open_journal())
 
     def next_life(self) -> Kept:
-        return live(self.kept.catalog, open_again(self.kept.journal))
+        return live(self.kept.catalog, open_again(self.kept.journal), now=self.clock)
 
     @rule()
     def compact(self) -> None:

@@ -3,7 +3,7 @@
 Messages expire, are rejected, are pushed out, come back too often, wait for another try or for a time of their own;
 their letters go through full queues to others. After each cut a node begins with what is left. Each message that was
 promised, and that nobody has settled, must be in as many places as it was published to, and none in more, also
-when that node has gone on until nothing is due any more.
+when that node has gone on until nothing is due any more. None counts more deliveries than there were.
 
 What the catalog had not committed may be lost, from the last change backwards.
 """
@@ -18,13 +18,15 @@ from typing import Any
 from unittest.mock import patch
 
 from tests.core.domain import number_of
-from tests.core.kept import Kept, live, messages_in
+from tests.core.kept import LAST, Kept, live, messages_in
 from tests.simulation.disk import SimulatedDisk
 from tests.simulation.model import BrokenPromise
 
 from menura.core import fields
 from menura.core.content import pack
+from menura.core.delivery_counts import delivery_count
 from menura.core.keeping import Promise
+from menura.core.paging import Paged
 from menura.core.properties import Properties
 from menura.core.queue import Queue
 from menura.core.routing import Route
@@ -44,6 +46,7 @@ HAPPENINGS = (
     "messages set aside",
     "messages sent on late",
     "definitions lost",
+    "counts that outlived a cut",
 )
 
 
@@ -52,18 +55,20 @@ def _to(queue: str) -> dict[str, Any]:
 
 
 QUORUM = {"x-queue-type": "quorum", "x-delivery-limit": 1}
+RETRIED = {"x-delayed-retry-type": "all", "x-delayed-retry-min": 60}
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "plain": _to("short"),
     "brief": {"x-message-ttl": 60, **_to("short")},
     "ranks": {"x-max-priority": 5, "x-max-length": 4, **_to("dead")},
     "bytes": {"x-max-length-bytes": 60, **_to("ranks")},
-    "tried": {"x-delayed-retry-type": "all", "x-delayed-retry-min": 60, **QUORUM, **_to("short")},
+    "tried": {**QUORUM, **_to("short"), "x-delivery-limit": 3, **RETRIED},
     "sure": {"x-overflow": "reject-publish", "x-dead-letter-strategy": "at-least-once", **QUORUM, **_to("narrow")},
     "full": {"x-max-length": 1, "x-overflow": "reject-publish-dlx", **_to("short")},
     "narrow": {"x-max-length": 1, "x-overflow": "reject-publish"},
     "short": {"x-max-length": 3, **_to("dead")},
     "dead": {},
 }
+COUNTING = ["tried", "sure"]
 PUBLISHED = ["plain", "brief", "ranks", "bytes", "tried", "sure", "sure", "short", "full"]
 
 
@@ -77,6 +82,7 @@ class BrokerWorld:
         self.last = 0
         self.copies: Counter[int] = Counter()  # to how many queues a message was published, less what was settled
         self.settled: Counter[int] = Counter()  # what may come back
+        self.handed_out: Counter[tuple[int, int]] = Counter()  # how often, by queue and position
         self.promises: list[tuple[Promise, int]] = []
         self.promised: set[int] = set()
         self.jobs: list[Callable[[], None]] = []
@@ -103,8 +109,7 @@ class BrokerWorld:
     def _start(self) -> Kept:
         self.jobs = []
         self.journal = self._open(self.disk, self.jobs.append)
-        kept = live(self.catalog, self.journal)
-        kept.node.agenda.tick(self.now)
+        kept = live(self.catalog, self.journal, now=self.now)
         self.disk.on_change = self.look
         return kept
 
@@ -157,6 +162,8 @@ class BrokerWorld:
         left = places_in(self.journal)
         self.copies, self.settled, self.promises = left, Counter(), []
         self.promised &= left.keys()
+        there = {(id, position) for id in self.journal.queues() for position in messages_in(self.journal, id)}
+        self.handed_out = Counter({key: times for key, times in self.handed_out.items() if key in there})
 
     # -- what must be so -------------------------------------------------------------------------------------
 
@@ -172,17 +179,35 @@ class BrokerWorld:
     def _go_on(self, journal: Journal) -> None:
         """A node lives on until nothing is due any more."""
         found = places_in(journal)
-        kept = live(self._left_of_the_catalog(), journal)
+        kept = live(self._left_of_the_catalog(), journal, now=self.now)
         self.counts["nodes that went on after a cut"] += 1
         for seconds in (0.0, 0.2, 0.5, 5.0):
             pass_time(kept, self.now + seconds)
+        for name in COUNTING:
+            self._check_counts(kept.vhost.queues[name])
         if places_in(journal) != found:
             raise BrokenPromise(f"{found} became {places_in(journal)}")
         late = [name for name in ("brief", "amq.delayed.x") if kept.vhost.queues[name].ready_count]
         if late:
             raise BrokenPromise(f"something is still in {late}")
 
+    def _check_counts(self, queue: Queue) -> None:
+        for place in queue.places:
+            runs = [(place.position, place.waiting)]
+            if isinstance(place.waiting, Paged):
+                runs = queue.read(place, place.position, len(place.waiting))
+            for first, run in runs:
+                for position, content in enumerate(run.contents, first):
+                    times = delivery_count(content)
+                    self.counts["counts that outlived a cut"] += times > 0
+                    if times > self.handed_out[queue.id, position]:
+                        raise BrokenPromise(f"{position} of '{queue.name}' was not handed out {times} times")
+
     def check(self, journal: Journal) -> None:
+        for id in journal.queues():
+            for position, times, _ in journal.counts(id, 0, LAST):
+                if times > self.handed_out[id, position]:
+                    raise BrokenPromise(f"{position} of queue {id} was not handed out {times} times")
         places = places_in(journal)
         for number, count in places.items():
             if count > self.copies[number] + self.settled[number]:
@@ -224,13 +249,14 @@ class BrokerWorld:
 
     def take(self) -> None:
         """Somebody gets messages, and accepts, rejects or returns them."""
-        ready = [name for name in (*ARGUMENTS, *["sure", "tried"] * 4) if self.kept.vhost.queues[name].ready_count]
+        ready = [name for name in (*ARGUMENTS, *COUNTING * 4) if self.kept.vhost.queues[name].ready_count]
         if not ready:
             return
         queue = self.kept.vhost.queues[self.random.choice(ready)]
         taken = queue.take(self.random.choice((1, 2, 5)))
         assert taken is not None
         position, run, _ = taken
+        self.handed_out.update((queue.id, at) for at in range(position, position + len(run)))
         what = self.random.choice(("settle", "reject", "requeue", "requeue"))
         if what == "settle" or (what == "reject" and queue.name in ("dead", "narrow")):
             for content in run.contents:
@@ -291,9 +317,9 @@ class BrokerWorld:
             self.counts["letters that had to wait"] += not found and queue.name == "sure"
             return found
 
-        def counted_park(self_: Any, position: int, run: Run, ms: int, reason: str = "") -> None:
+        def counted_park(self_: Any, position: int, run: Run, due_ms: int, reason: str = "") -> None:
             self.counts["messages set aside"] += not reason
-            park(self_, position, run, ms, reason)
+            park(self_, position, run, due_ms, reason)
 
         def counted_send_on(self_: Any, way: Any, due: list[tuple[int, Run]]) -> None:
             self.counts["messages sent on late"] += len(due)

@@ -1,15 +1,16 @@
 """What a journal has promised, kept in dictionaries: plain enough to be believed.
 
-A message or a settlement has a *promise*: the position at which the journal's `durable` makes it certain; None while
-that is not known, which is so for marks until the next batch is started. `check` compares with what a journal has
+A message, a settlement or a count has a *promise*: the position at which the journal's `durable` makes it certain; None
+while that is not known, which is so for marks until the next batch is started. `check` compares with what a journal has
 found after a crash. What was not promised may or may not be there, but nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 
+from menura.core.ports import Counted
 from menura.store.journal import Journal
 
 Key = tuple[int, int]  # queue id, position
@@ -42,6 +43,7 @@ class Model:
     messages: dict[Key, Message] = field(default_factory=dict)
     settled: dict[Key, int | None] = field(default_factory=dict)
     delivered: dict[int, list[tuple[int, int | None]]] = field(default_factory=dict)
+    counted: dict[Key, list[tuple[int, int, int | None]]] = field(default_factory=dict)  # times, due_ms, promise
     groups: list[Group] = field(default_factory=list)
     next_positions: dict[int, int] = field(default_factory=dict)
 
@@ -55,9 +57,11 @@ class Model:
         self.settled = {key: position if promise is None else promise for key, promise in self.settled.items()}
         for queue, marks in self.delivered.items():
             self.delivered[queue] = [(high, position if promise is None else promise) for high, promise in marks]
+        for key, counts in self.counted.items():
+            self.counted[key] = [(*count, position if promise is None else promise) for *count, promise in counts]
 
     def forget(self, queue: int) -> None:
-        for keys in (self.messages, self.settled):
+        for keys in (self.messages, self.settled, self.counted):
             for key in [key for key in keys if key[0] == queue]:
                 del keys[key]
         self.delivered.pop(queue, None)
@@ -76,6 +80,7 @@ class Model:
             message = self.messages.get(key)
             if message is None or self._kept(message.promise):
                 self.messages.pop(key, None)
+                self.counted.pop(key, None)
                 del self.settled[key]
 
     def _kept(self, promise: int | None) -> bool:
@@ -102,6 +107,7 @@ class Model:
         if not lost and not returned:
             self._check_groups(found)
             self._check_delivered(journal, found)
+            self._check_counted(journal, found)
         return found
 
     def _found(self, journal: Journal) -> set[Key]:
@@ -152,6 +158,21 @@ class Model:
                 if delivered <= position < certain:
                     raise BrokenPromise(f"{(queue, position)} was delivered, and nothing says so")
 
+    def _check_counted(self, journal: Journal, found: set[Key]) -> None:
+        """What is said of a message was noted at some time, and nothing that was durable has been forgotten."""
+        said = {(queue, each.position): each[1:] for queue, each in _counts(journal)}
+        for key in said:
+            if key not in found:
+                raise BrokenPromise(f"{key} has a count, and is not there")
+        for key in found:
+            counts = self.counted.get(key, [])
+            certain = max((tuple(count) for *count, promise in counts if self._kept(promise)), default=(0, 0))
+            count = said.get(key, (0, 0))
+            if count != (0, 0) and count not in [tuple(noted) for *noted, _ in counts]:
+                raise BrokenPromise(f"{key} was counted as {count}, which nobody has noted: {counts}")
+            if count < certain:
+                raise BrokenPromise(f"{key} was counted as {certain}, and now as {count}")
+
     def adopt(self, journal: Journal, found: set[Key], promise: int) -> None:
         """Go on with what was found; it is certain at `promise` if it was not before."""
         self.groups = []
@@ -170,8 +191,21 @@ class Model:
                 # Its position will be given out again.
                 del self.messages[key]
                 self.settled.pop(key, None)
+                self.counted.pop(key, None)
         for queue, marks in self.delivered.items():
             high = journal.held(queue).delivered
             certain = [(mark, position) for mark, position in marks if mark <= high and self._kept(position)]
             self.delivered[queue] = [*certain, (high, promise)]
+        said = {(queue, each.position): each[1:] for queue, each in _counts(journal)}
+        for key, noted in list(self.counted.items()):
+            if key in self.settled:
+                continue  # it may return, and its count with it
+            kept = [each for each in noted if self._kept(each[2]) and each[:2] <= said.get(key, (0, 0))]
+            self.counted[key] = [*kept, (*said[key], promise)] if key in said else []
         self.durable = journal.durable
+
+
+def _counts(journal: Journal) -> Iterator[tuple[int, Counted]]:
+    for queue in journal.queues():
+        for counted in journal.counts(queue, 0, 1 << 60):
+            yield queue, counted

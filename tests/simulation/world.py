@@ -38,6 +38,7 @@ HAPPENINGS = (
     "clean stops",
     "failures told",
     "transactions",
+    "counts noted",
     "copies by compaction",
     "deleted queues",
 )
@@ -66,9 +67,9 @@ class World:
 
     def run(self, enough: Callable[[int], bool] = lambda cuts: False) -> int:
         steps = (
-            (30, self.publish), (6, self.transact), (25, self.settle), (6, self.deliver), (20, self.flush),
-            (20, self.work), (8, self.compact), (0.3, self.forget), (1, self.stop), (1, self.crash),
-            (1, self.break_down),
+            (30, self.publish), (6, self.transact), (25, self.settle), (6, self.deliver), (6, self.count),
+            (20, self.flush), (20, self.work), (8, self.compact), (0.3, self.forget), (1, self.stop),
+            (1, self.crash), (1, self.break_down),
         )  # fmt: skip
         weights = [weight for weight, _ in steps]
         actions = [action for _, action in steps]
@@ -278,6 +279,23 @@ class World:
             high = self.random.choice(live) + 1
             self.journal.delivered(queue, high)
             self.model.delivered.setdefault(queue, []).append((high, None))
+
+    def count(self) -> None:
+        """A message has come back once more, and perhaps waits for another try; most that do so do it again."""
+        queue = self.random.choice(self._busy())
+        live = self.model.live(queue)
+        if not live:
+            return
+        position = self.random.choice(live[:3] if self.random.random() < 0.7 else live)
+        noted = self.model.counted.setdefault((queue, position), [])
+        times, due_ms, _ = noted[-1] if noted else (0, 0, None)
+        if times and not due_ms and self.random.random() < 0.5:
+            due_ms = self.random.randrange(1, 1 << 41)
+        else:
+            times, due_ms = times + 1, 0
+        self.journal.counted(queue, position, times, due_ms)
+        noted.append((times, due_ms, None))
+        self.counts["counts noted"] += 1
 
     def flush(self) -> None:
         self.journal.flush(marks=self.random.random() < 0.7)

@@ -28,11 +28,16 @@ def fill(journal: Journal) -> None:
     journal.settle(1, 7, 8)
     journal.settle(2, 30, 30)
     journal.delivered(2, 11)
+    journal.counted(1, 9, 2, 0)
+    journal.counted(2, 6, (1 << 63) - 1, (1 << 63) - 1)
     journal.flush()
 
 
 def state(journal: Journal) -> dict:
-    return {queue: (journal.held(queue), journal.read(queue, 0, 100)) for queue in sorted(journal.queues())}
+    return {
+        queue: (journal.held(queue), journal.read(queue, 0, 100), journal.counts(queue, 0, 100))
+        for queue in sorted(journal.queues())
+    }
 
 
 def start(disk: RealDisk | SimulatedDisk, folder: str = "j") -> tuple[Report, Journal]:
@@ -127,7 +132,7 @@ def test_one_of_another_version_is_not_used(monkeypatch: pytest.MonkeyPatch) -> 
     _, journal = start(disk)
     fill(journal)
     journal.close()
-    monkeypatch.setattr("menura.store.checkpoint.VERSION", 2)
+    monkeypatch.setattr("menura.store.checkpoint.VERSION", 1)
     assert not start(disk)[0].from_checkpoint
 
 

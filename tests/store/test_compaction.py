@@ -190,6 +190,8 @@ def a_sparse_one() -> Churn:
     for _ in range(5):
         churn.publish(1, bytes(1000))
     churn.journal.delivered(1, 4)
+    churn.journal.counted(1, 2, 3, 0)
+    churn.journal.counted(1, 3, 2, 9000)
     churn.journal.flush()
     for _ in range(600):
         churn.publish(2, bytes(1000))
@@ -208,6 +210,7 @@ def test_what_had_been_delivered_is_still_known_when_its_mark_is_gone() -> None:
     assert churn.journal.segment_count < oldest
     found = churn.start(churn.disk.killed(Random(1)))
     assert found.held(1).delivered == 4
+    assert found.counts(1, 0, 9) == [(2, 3, 0), (3, 2, 9000)]
     churn.check()
 
 
@@ -221,7 +224,9 @@ def test_what_had_been_delivered_is_still_known_when_only_the_copies_survive_a_c
     before = again.segment_count
     again.flush()
     assert again.segment_count < before
-    assert churn.start(disk.killed(Random(1))).held(1).delivered == 4
+    found = churn.start(disk.killed(Random(1)))
+    assert found.held(1).delivered == 4
+    assert found.counts(1, 0, 9) == [(2, 3, 0), (3, 2, 9000)]
 
 
 def test_damage_met_while_copying_is_told_and_does_not_keep_the_segment() -> None:

@@ -63,6 +63,13 @@ def test_a_body_that_is_not_text_is_base64() -> None:
     assert "body" not in line
 
 
+def test_how_often_it_was_handed_out_and_until_when_it_waits_is_there_where_it_was_noted() -> None:
+    noted = Message(5, "e", ("k",), message("b"), 0, True, times=3, due_ms=1_700_000_000_123)
+    line = message_object(QUEUE, noted)
+    assert (line["delivered_times"], line["waits_until_ms"]) == (3, 1_700_000_000_123)
+    assert not {"delivered_times", "waits_until_ms"} & message_object(QUEUE, noted._replace(times=0, due_ms=0)).keys()
+
+
 def test_an_empty_body_is_empty_text() -> None:
     assert as_object(message(b""))["body"] == ""
 

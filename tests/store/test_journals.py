@@ -199,15 +199,41 @@ def test_a_mark_above_all_messages_moves_the_next_position(journal: AnyJournal) 
     assert (journal.held(1).next_position, journal.held(1).delivered) == (7, 7)
 
 
+def test_the_count_of_a_message_only_grows_and_goes_with_it(journal: AnyJournal) -> None:
+    journal.append(messages(1, 0, b"a", b"b", b"c", b"d"))
+    for counted in ((1, 2, 0), (1, 2, 5000), (1, 2, 4000), (3, 4, 0), (3, 3, 9000), (2, 2, 0)):
+        journal.counted(1, *counted)
+    journal.flush()
+    assert journal.counts(1, 0, LAST) == [(1, 2, 5000), (2, 2, 0), (3, 4, 0)]
+    assert journal.counts(1, 2, 2) == [(2, 2, 0)]
+    journal.settle(1, 0, 1)
+    journal.append(Settled(1, 3, 3))
+    journal.flush()
+    assert journal.counts(1, 0, LAST) == [(2, 2, 0)]
+
+
+def test_what_is_not_there_is_not_counted(journal: AnyJournal) -> None:
+    journal.append(messages(1, 5, b"a", b"b"))
+    journal.settle(1, 6, 6)
+    journal.flush()
+    for queue, position in ((1, 4), (1, 6), (1, 7), (2, 0)):
+        journal.counted(queue, position, 2, 0)
+    journal.flush()
+    assert (journal.counts(1, 0, LAST), journal.counts(2, 0, LAST)) == ([], [])
+    assert (journal.queues(), journal.held(1).next_position) == ([1], 7)
+
+
 def test_a_forgotten_queue_has_left_nothing_and_others_all(journal: AnyJournal) -> None:
     journal.append(Published([(1, 0), (2, 0)], "x", ("k",), [b"a", b"b"]))
     journal.delivered(1, 1)
     journal.flush()
     journal.settle(1, 0, 0)
     journal.delivered(1, 2)
+    journal.counted(1, 1, 2, 0)
     journal.forget(1)
     journal.flush()
     assert (journal.queues(), journal.held(1), journal.read(1, 0, LAST)) == ([2], Held([], 0, 0, 0, 0), [])
+    assert journal.counts(1, 0, LAST) == []
     assert contents(journal, 2) == {0: b"a", 1: b"b"}
 
 
@@ -304,6 +330,14 @@ class AsInMemory(RuleBasedStateMachine):
         for journal in (self.plain, self.real):
             journal.delivered(queue, high)
 
+    @rule(data=st.data(), times=st.integers(1, 5), due_ms=st.sampled_from([0, 0, 1, 1 << 41]))
+    def count(self, data: st.DataObject, times: int, due_ms: int) -> None:
+        queue = self.queue(data.draw(SLOTS))
+        first = data.draw(st.integers(0, self.next[queue]))
+        for journal in (self.plain, self.real):
+            for position in (first, first + 1, first + 3):
+                journal.counted(queue, position, times, due_ms)
+
     @precondition(lambda self: max(self.next.values()) > 20)
     @rule(slot=SLOTS)
     def forget(self, slot: int) -> None:
@@ -335,8 +369,9 @@ class AsInMemory(RuleBasedStateMachine):
             assert self.real.held(queue) == self.plain.held(queue)
             assert read(self.real, queue) == read(self.plain, queue)
             end = self.next.get(queue, 0)
-            for first, last in ((end // 3, end // 2), (end // 2, end), (end, end + 5)):
+            for first, last in ((end // 3, end // 2), (end // 2, end), (end, end + 5), (0, LAST)):
                 assert read(self.real, queue, first, last) == read(self.plain, queue, first, last)
+                assert self.real.counts(queue, first, last) == self.plain.counts(queue, first, last)
 
     def teardown(self) -> None:
         assert self.real.failure is None

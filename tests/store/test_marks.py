@@ -75,11 +75,25 @@ def test_the_highest_delivery_counts() -> None:
     assert queues[1].delivered == 7
 
 
+def test_the_last_count_of_each_message_that_is_left_is_written() -> None:
+    queues, segments = a_log(1)
+    marks = Marks()
+    for position, times, due_ms in ((4, 2, 0), (5, 2, 0), (4, 2, 7000), (6, 3, 0), (4, 3, 0)):
+        marks.count(1, position, times, due_ms)
+    marks.settle(1, 5, 5)
+    written = numbers_by_kind(marks.take(queues, segments))
+    assert written == {records.SETTLED: [1, 5, 5], records.COUNTED: [1, 4, 3, 0, 1, 6, 3, 0]}
+    assert sorted(queues[1].counts.all()) == [(4, 3, 0), (6, 3, 0)]
+    assert not marks
+
+
 def test_a_queue_the_journal_has_nothing_of_costs_nothing() -> None:
     queues, segments = a_log(1)
     marks = Marks()
     marks.settle(2, 0, 0)
     marks.deliver(3, 1)
+    marks.count(4, 0, 2, 0)
+    marks.count(1, 1, 2, 0)
     marks.settle(1, 0, 0)
     marks.forget(1)
     assert marks.take(queues, segments) == b""

@@ -202,6 +202,7 @@ def random_life(writer: Writer, queues: list[int], chance: random.Random) -> Non
             writer.settle(queue, first, min(ends - 1, first + chance.choice([0, 3, 40])))
         elif what < 0.9:
             writer.journal.delivered(queue, chance.randint(0, ends))
+            writer.journal.counted(queue, chance.randint(0, ends), chance.randint(1, 3), chance.choice([0, 5000]))
             writer.journal.flush()
         else:
             writer.journal.compact(chance.choice([1, 100_000]))
@@ -214,6 +215,7 @@ def as_a_start_finds_it(path: Path, queues: list[int]) -> dict[int, list[tuple[i
     found = {}
     for queue in queues:
         delivered = journal.held(queue).delivered
+        counts = {position: counted for position, *counted in journal.counts(queue, 0, 1 << 60)}
         found[queue] = [
             (
                 stored.first + index,
@@ -222,6 +224,7 @@ def as_a_start_finds_it(path: Path, queues: list[int]) -> dict[int, list[tuple[i
                 content,
                 stored.at_ms,
                 stored.first + index < delivered,
+                *counts.get(stored.first + index, (0, 0)),
             )
             for stored in journal.read(queue, 0, 1 << 60)
             for index, content in enumerate(stored.contents)
@@ -448,14 +451,15 @@ def test_the_survey_counts_what_there_is(tmp_path: Path) -> None:
         writer.settle(first, 0, 3)
         writer.settle(first, 6, 6)
         writer.journal.delivered(first, 8)
+        writer.journal.counted(first, 5, 2, 0)
         writer.journal.flush()
     size_bytes = len(message("0"))
     with unchanged(tmp_path), opened(tmp_path) as directory:
         found = survey(directory)
     assert found.definitions | {"vhosts": 2, "exchanges": 1, "queues": 2, "users": 0} == found.definitions
     assert found.queues == [
-        ("/", "first", first, 5, 5 * size_bytes, 4, 9, 3),
-        ("v", "second", second, 10, 10 * size_bytes, 0, 9, 0),
+        ("/", "first", first, 5, 5 * size_bytes, 4, 9, 3, 1),
+        ("v", "second", second, 10, 10 * size_bytes, 0, 9, 0, 0),
     ]
     (segment,) = found.segments
     assert (segment.records, segment.live_messages, segment.unsynced) == (4, 15, True)

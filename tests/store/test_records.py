@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from menura.core.ports import Published
 from menura.store import records
 from menura.store.errors import StoreError
-from menura.store.records import COPIED, DELIVERED, NOTED, PUBLISHED, SETTLED, Messages
+from menura.store.records import COPIED, COUNTED, DELIVERED, NOTED, PUBLISHED, SETTLED, Messages
 
 SALT = 0x01020304
 POSITION, SYNCED = 0x140, 0x40
@@ -38,6 +38,7 @@ SETTLED_BODY = """
 """
 DELIVERED_BODY = "0700000000000000 0a00000000000000"
 NOTED_BODY = "4000000000000000 7f00000000000000"
+COUNTED_BODY = "0700000000000000 0500000000000000 0200000000000000 e803000000000000"
 
 GOLDEN = {
     "published": (PUBLISHED, records.encode_messages(ONE_QUEUE)[0], PUBLISHED_BODY),
@@ -45,6 +46,7 @@ GOLDEN = {
     "settled": (SETTLED, records.numbers_to_bytes([7, 5, 9, 300, 0, 0]), SETTLED_BODY),
     "delivered": (DELIVERED, records.numbers_to_bytes([7, 10]), DELIVERED_BODY),
     "noted": (NOTED, records.numbers_to_bytes([64, 127]), NOTED_BODY),
+    "counted": (COUNTED, records.numbers_to_bytes([7, 5, 2, 1000]), COUNTED_BODY),
 }
 HEADS = {
     "published": "d74d6e0a 54c484fc 40000000 4001000000000000 4000000000000000  01 3b000000",
@@ -52,6 +54,7 @@ HEADS = {
     "settled": "d74d6e0a 4411a5fd 35000000 4001000000000000 4000000000000000  03 30000000",
     "delivered": "d74d6e0a ffa70ac8 15000000 4001000000000000 4000000000000000  04 10000000",
     "noted": "d74d6e0a 1ab5e760 15000000 4001000000000000 4000000000000000  05 10000000",
+    "counted": "d74d6e0a cdec75fc 25000000 4001000000000000 4000000000000000  06 20000000",
 }
 TOGETHER = """
     d74d6e0a 7152421a 75000000 4001000000000000 4000000000000000
@@ -116,8 +119,8 @@ def test_a_record_that_was_not_written_to_its_end_is_none() -> None:
 
 
 def test_an_unknown_kind_asks_for_the_newer_version() -> None:
-    payload = records.parts_to_bytes([(6, b"")])
-    with pytest.raises(StoreError, match=r"kind \(6\).*newer version.*start that one"):
+    payload = records.parts_to_bytes([(7, b"")])
+    with pytest.raises(StoreError, match=r"kind \(7\).*newer version.*start that one"):
         list(records.parts_of(payload, 0, len(payload)))
 
 

@@ -107,11 +107,16 @@ def test_what_had_been_delivered_is_known(tmp_path: Path) -> None:
     _, journal = start(tmp_path)
     publish(journal, 1, *range(10))
     journal.delivered(1, 6)
+    journal.counted(1, 4, 2, 0)
+    journal.counted(1, 5, 3, 7000)
+    journal.flush()
+    journal.settle(1, 4, 4)
     journal.flush()
     crash(journal)
     for _ in range(3):
         _, journal = start(tmp_path)
         assert journal.held(1).delivered == 6
+        assert journal.counts(1, 0, 9) == [(5, 3, 7000)]
         journal.flush()
         crash(journal)
 

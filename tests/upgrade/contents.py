@@ -1,15 +1,18 @@
 """What the kept data directories hold, and how they were made.
 
     python -m tests.upgrade.contents DIRECTORY
+    python -m tests.upgrade.contents DIRECTORY counted
 
 makes one with the version at hand: DIRECTORY/clean after a stop in order, DIRECTORY/killed as a crash leaves it. It is
-run once for each format, before the first release that has it, and its result is kept for good.
+run once for each format, before the first release that has it, and its result is kept for good. The second has
+messages whose deliveries are counted, which came later than the format's first version.
 """
 
 from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pika
@@ -19,6 +22,7 @@ import menura
 PERSISTENT = pika.DeliveryMode.Persistent.value
 WAITING = [b"order 1", b"order 2", b"order 3", "Bestellung für 4 €".encode(), bytes(range(256)), b""]
 HEADERS = {"shop": "north", "count": 7, "tags": ["a", "b"], "nested": {"true": True}}
+WAIT_MS = 10 * 365 * 24 * 3600 * 1000
 LARGE = b"0123456789" * 20_000
 
 
@@ -56,7 +60,26 @@ def fill(broker: menura.Broker) -> pika.BlockingConnection:
     return connection
 
 
-def make(directory: Path) -> None:
+def fill_counted(broker: menura.Broker) -> pika.BlockingConnection:
+    """One message has come back three times, one is out with the connection, one waits for ten years."""
+    connection = pika.BlockingConnection(pika.URLParameters(broker.amqp_url))
+    channel = connection.channel()
+    channel.confirm_delivery()
+    properties = pika.BasicProperties(delivery_mode=PERSISTENT, headers={"h": "1"})
+    waits = {"x-delayed-retry-type": "failed", "x-delayed-retry-min": WAIT_MS}
+    for name, more in (("work", {}), ("later", waits)):
+        channel.queue_declare(name, durable=True, arguments={"x-queue-type": "quorum", **more})
+    for body in (b"out", b"tried", b"fresh"):
+        channel.basic_publish("", "work", body, properties)
+    channel.basic_publish("", "later", b"waits", properties)
+    channel.basic_get("work")
+    for name in ("later", "work", "work", "work"):
+        channel.basic_nack(channel.basic_get(name)[0].delivery_tag, requeue=True)
+    channel.basic_publish("", "later", b"last", properties)
+    return connection
+
+
+def make(directory: Path, fill: Callable[[menura.Broker], pika.BlockingConnection] = fill) -> None:
     with menura.Broker(data=str(directory / "clean")) as broker:
         connection = fill(broker)
         connection.process_data_events(0.2)
@@ -65,4 +88,4 @@ def make(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    make(Path(sys.argv[1]))
+    make(Path(sys.argv[1]), fill_counted if sys.argv[2:] == ["counted"] else fill)

@@ -17,8 +17,13 @@ from tests.upgrade.contents import HEADERS, LARGE, WAITING
 import menura
 from menura.core.access import Verb
 from menura.core.definitions import VHostDefinition
+from menura.store.offline import OfflineDirectory
+from menura.store.offline_journal import OfflineJournal
+from menura.store.survey import verify
 
-DIRECTORIES = sorted(Path(__file__).parent.glob("format-*/*"))
+HERE = Path(__file__).parent
+DIRECTORIES = sorted(HERE.glob("format-*/*"))
+COUNTED = sorted(HERE.glob("counted-*/*"))
 
 
 @pytest.fixture(params=DIRECTORIES, ids=lambda path: f"{path.parent.name}-{path.name}")
@@ -43,13 +48,42 @@ def drained(channel: BlockingChannel, queue: str) -> list[tuple[bool, bytes]]:
 
 
 def test_there_is_a_directory_of_each_kind() -> None:
-    assert {path.name for path in DIRECTORIES} == {"clean", "killed"}
+    assert {path.name for path in DIRECTORIES} == {path.name for path in COUNTED} == {"clean", "killed"}
 
 
 def test_messages_are_there_in_their_order(channel: BlockingChannel) -> None:
     assert drained(channel, "orders") == [(True, b"delivered"), *((False, body) for body in WAITING)]
     assert drained(channel, "copies") == [(False, body) for body in WAITING[2:]]
     assert drained(channel, "large") == [(False, LARGE), (False, b"last")]
+
+
+@pytest.mark.parametrize("directory", COUNTED, ids=lambda path: path.name)
+def test_counts_are_there(directory: Path, tmp_path: Path) -> None:
+    path = shutil.copytree(directory, tmp_path / "data")
+    with menura.Broker(data=str(path)) as broker:
+        connection = pika.BlockingConnection(pika.URLParameters(broker.amqp_url))
+        channel = connection.channel()
+        found = {}
+        while (answer := channel.basic_get("work"))[0] is not None:
+            found[answer[2]] = answer[0].redelivered, answer[1].headers
+        assert found == {
+            b"out": (True, {"h": "1", "x-delivery-count": 1}),
+            b"tried": (True, {"h": "1", "x-delivery-count": 3}),
+            b"fresh": (False, {"h": "1"}),
+        }
+        assert channel.basic_get("later")[2] == b"last"
+        assert broker.node.vhosts["/"].queues["later"].unsettled_count == 2
+        connection.close()
+
+
+def test_the_checkpoint_of_an_older_version_is_used(tmp_path: Path) -> None:
+    for directory in (each for each in (*DIRECTORIES, *COUNTED) if each.name == "clean"):
+        path = shutil.copytree(directory, tmp_path / directory.parent.name)
+        with OfflineDirectory(path, version="test") as opened:
+            journal = OfflineJournal(opened.journal)
+            journal.close()
+            assert journal.checkpoint_state == "fits"
+            assert verify(opened).findings == []
 
 
 def test_topology_is_there(broker: menura.Broker, channel: BlockingChannel) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from menura.core.line import Entry, Fifo, Line, Mark, Place, Ranked, Waiting
+from menura.core.line import Entry, Fifo, Line, Mark, Place, Ranked, Scheduled, Waiting
 from menura.core.paging import RESIDENT_BYTES_MAX, Paged, read_back, read_singles, read_through
 from menura.core.run import Run
 
@@ -99,7 +99,6 @@ class Backlog:
         for place in places:
             run = found.get(place.position) if isinstance(place.waiting, Paged) else place.waiting
             if run is None:
-                self.vhost.memory.weigh_runs(-1)
                 self.ready_count -= 1
                 self._settled(place.position, 1)
             else:
@@ -118,7 +117,9 @@ class Backlog:
             self._paged_count -= 1
             self._paged_bytes -= place.waiting.size_bytes
             self.ready_bytes -= place.waiting.size_bytes
+            self._weigh_entry(place.waiting, -1)
             if run is not None:
+                self.vhost.memory.weigh_runs(1)
                 self.vhost.memory.charge(run)
                 self.ready_bytes += run.size_bytes
         self.disk_reads += len(runs)
@@ -163,7 +164,7 @@ class Backlog:
     def purge(self) -> int:
         """Drop everything that waits; what is handed out stays. The number dropped."""
         count = self.ready_count
-        self.vhost.memory.weigh_runs(-len(self._line))
+        self._weigh_line(-1)
         for place in self._line:
             if isinstance(place.waiting, Paged):
                 self._settled(place.position, place.waiting.count)
@@ -199,10 +200,12 @@ class Backlog:
         """The first part of the marks of its messages."""
         return self._line.order(place)
 
-    def read(self, paged: Paged, first: int, count: int) -> list[tuple[int, Run]]:
+    def read(self, place: Place, first: int, count: int) -> list[tuple[int, Run]]:
         """Messages of an entry that is in the journal alone; they stay there. What the disk has lost is missing."""
         assert self._keeper is not None
-        return read_back(self._keeper, self.id, first, count, self._deadline_of(paged))
+        assert isinstance(place.waiting, Paged)
+        runs = read_back(self._keeper, self.id, first, count, self._deadline_of(place.waiting))
+        return runs if self.rules is None else self.rules.read_back(runs, place.redelivered)
 
     def read_all(self) -> Iterator[tuple[int, Run]]:
         """What waits, wherever it is; it stays there."""
@@ -224,12 +227,25 @@ class Backlog:
     def _weigh_waiting(self, waiting: Waiting, sign: int) -> None:
         """An entry is to wait no longer (-1), or from now on (1)."""
         count, size_bytes = sign * len(waiting), sign * waiting.size_bytes
-        self.vhost.memory.weigh_runs(sign)
+        self._weigh_entry(waiting, sign)
         self.ready_count += count
         self.ready_bytes += size_bytes
         if isinstance(waiting, Paged):
             self._paged_count += count
             self._paged_bytes += size_bytes
+
+    def _weigh_entry(self, waiting: Waiting, sign: int) -> None:
+        """What the entry takes beside its messages."""
+        if isinstance(self._line, Scheduled) and self._line.is_single(waiting):
+            self.vhost.memory.weigh_singles(sign)
+        else:
+            self.vhost.memory.weigh_runs(sign)
+
+    def _weigh_line(self, sign: int) -> None:
+        """The same of all entries."""
+        single_count = self._line.single_count
+        self.vhost.memory.weigh_singles(sign * single_count)
+        self.vhost.memory.weigh_runs(sign * (len(self._line) - single_count))
 
     def rank(self) -> None:
         """From now on keep an order of ranks, and find what is due wherever it stands."""
@@ -259,7 +275,7 @@ class Backlog:
                     size_bytes -= share_bytes
                     left -= stop - start
                     self._recover(start, Paged(stop - start, share_bytes), start < held.delivered)
-        self.vhost.memory.weigh_runs(len(self._line))
+        self._weigh_line(1)
         self.ready_count, self.ready_bytes = self._paged_count, self._paged_bytes
         if self.rules is not None:
             self.rules.begin()
@@ -294,17 +310,19 @@ class Backlog:
         count = len(run.contents)
         self._paged_count += count
         self._paged_bytes += run.size_bytes
-        if self._line.append_paged(position, Paged(count, run.size_bytes, run.deadline_ms), rank):
-            self.vhost.memory.weigh_runs(1)
+        paged = Paged(count, run.size_bytes, run.deadline_ms)
+        if self._line.append_paged(position, paged, rank):
+            self._weigh_entry(paged, 1)
 
     def _read_back(self, place: Place) -> None:
         """Bring the first of what was taken off the front into memory, and put all back."""
         assert self._keeper is not None
         position, paged, redelivered, rank = place
         assert isinstance(paged, Paged)
+        self._weigh_entry(paged, -1)
         count = paged.first_part()
         rest = paged.cut(count)
-        runs = read_back(self._keeper, self.id, position, count, self._deadline_of(paged))
+        runs = self.read(place, position, count)
         size_bytes = 0
         found_count = 0
         for _, run in runs:
@@ -323,7 +341,7 @@ class Backlog:
             # What stands behind is due no earlier.
             rest.deadline_ms = runs[-1][1].deadline_ms if runs else rest.deadline_ms
             entries.append((position + count, rest))
-        self.vhost.memory.weigh_runs(len(entries) - 1)
+        self.vhost.memory.weigh_runs(len(entries))
         self._line.put_front(entries, redelivered, rank)
         if found_count < count and self.rules is not None:
             self.rules.count_bodies()

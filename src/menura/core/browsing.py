@@ -107,7 +107,7 @@ class Walk:
         stop = min(last + 1, first + self._left_messages)
         if isinstance(place.waiting, Paged):
             stop = min(stop, first + place.waiting.first_part())
-            parts = self.queue.read(place.waiting, first, stop - first)
+            parts = self.queue.read(place, first, stop - first)
         else:
             parts = [(first, place.waiting.piece(first - place.position, stop - place.position))]
         for position, run in parts:

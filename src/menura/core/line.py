@@ -19,7 +19,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from menura.core.paging import Paged
 from menura.core.run import Run
@@ -47,6 +47,9 @@ class Fifo:
     """First in, first out. Of what was never handed out, an earlier position is due no later than a later one."""
 
     __slots__ = ("_back", "_ready")
+
+    single_count: ClassVar[int] = 0
+    """How many entries are numbers alone."""
 
     def __init__(self) -> None:
         self._ready: deque[Entry] = deque()
@@ -175,6 +178,8 @@ class Ranked:
     """Higher ranks first, equals by position; entries may be due in any order."""
 
     __slots__ = ("_ahead", "_ahead_of", "_due", "_order", "_places")
+
+    single_count: ClassVar[int] = 0
 
     def __init__(self, places: Iterator[Place] | None = None) -> None:
         self._places: dict[int, Place] = {}
@@ -324,6 +329,15 @@ class Scheduled:
         self._put(position, paged, False)
         return True
 
+    @property
+    def single_count(self) -> int:
+        return sum(isinstance(entry[2], int) for entry in self._heap)
+
+    @staticmethod
+    def is_single(waiting: Waiting) -> bool:
+        """Whether an entry is kept as numbers alone."""
+        return isinstance(waiting, Paged) and waiting.count == 1
+
     def append_each(self, position: int, sizes_bytes: Sequence[int], deadlines_ms: Sequence[int]) -> None:
         """The same with messages in a row of which each is an entry by itself."""
         heap = self._heap
@@ -332,8 +346,7 @@ class Scheduled:
             position += 1
 
     def _put(self, position: int, waiting: Waiting, redelivered: bool) -> None:
-        single = isinstance(waiting, Paged) and waiting.count == 1
-        entry = self._size(waiting.size_bytes) if single else waiting
+        entry = self._size(waiting.size_bytes) if self.is_single(waiting) else waiting
         heapq.heappush(self._heap, (waiting.deadline_ms, position, entry, redelivered))
 
     def _size(self, size_bytes: int) -> int:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 MESSAGE_OVERHEAD_BYTES = 41
 # A run, its list, its place in a queue, and its route, which may be nobody else's.
 RUN_OVERHEAD_BYTES = 600
+# A message of which no more is held than when it is due and how large it is: four numbers in a heap, and the place of
+# a record in the journal.
+SINGLE_OVERHEAD_BYTES = 176
 _CLEAR_AT = 0.95
 _SCARCE_AT = 0.5
 
@@ -84,6 +87,10 @@ class MemoryAccount:
     def weigh_runs(self, count: int) -> None:
         """Account for `count` runs more (or less) held, beside their messages."""
         self.used_bytes += count * RUN_OVERHEAD_BYTES
+
+    def weigh_singles(self, count: int) -> None:
+        """The same for messages that are numbers alone."""
+        self.used_bytes += count * SINGLE_OVERHEAD_BYTES
 
     def _check(self) -> None:
         threshold = self._limit * _CLEAR_AT if self.blocked else self._limit

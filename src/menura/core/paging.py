@@ -86,18 +86,23 @@ def read_back(
 
 def read_singles(journal: Reader, queue: int, positions: Sequence[int]) -> Iterator[tuple[int, Run]]:
     """The messages at these positions, in order, as runs of one each with their positions."""
+    route = Route("", "")
+    for stored in journal.read_ranges(queue, ranges_of(positions)):
+        if (route.exchange, (route.key, *route.further_keys)) != (stored.exchange, stored.keys):
+            route = Route(stored.exchange, stored.keys[0], stored.keys[1:])
+        for position, content in enumerate(stored.contents, stored.first):
+            yield position, Run.of(route, [content], True)
+
+
+def ranges_of(positions: Sequence[int]) -> list[tuple[int, int]]:
+    """Positions in order as ranges: (first, last) of those that follow each other."""
     ranges: list[tuple[int, int]] = []
     for position in positions:
         if ranges and ranges[-1][1] + 1 == position:
             ranges[-1] = ranges[-1][0], position
         else:
             ranges.append((position, position))
-    route = Route("", "")
-    for stored in journal.read_ranges(queue, ranges):
-        if (route.exchange, (route.key, *route.further_keys)) != (stored.exchange, stored.keys):
-            route = Route(stored.exchange, stored.keys[0], stored.keys[1:])
-        for position, content in enumerate(stored.contents, stored.first):
-            yield position, Run.of(route, [content], True)
+    return ranges
 
 
 def read_through(

@@ -78,6 +78,17 @@ class Stored(NamedTuple):
     at_ms: int
 
 
+class Counted(NamedTuple):
+    """The message at a position was handed out so many `times` and is in its queue still.
+
+    It waits for another try until `due_ms`, in milliseconds since 1970; 0: it does not.
+    """
+
+    position: int
+    times: int
+    due_ms: int
+
+
 class Held(NamedTuple):
     """What a journal has of a queue.
 
@@ -117,6 +128,15 @@ class Journal(Protocol):
 
     def delivered(self, queue: int, high: int) -> None:
         """Everything below position `high` has been handed out at least once."""
+
+    def counted(self, queue: int, position: int, times: int, due_ms: int) -> None:
+        """What `Counted` says of a message. It becomes durable as settlements do, and goes with the message's."""
+
+    def counts(self, queue: int, first: int, last: int) -> list[Counted]:
+        """What was noted so of messages first .. last that are still there, in order, as far as a flush has taken it.
+
+        Of several notes about one message the one with the most times holds, of those the latest.
+        """
 
     def read(self, queue: int, first: int, last: int) -> list[Stored]:
         """What there still is of messages first .. last of a queue, in order."""

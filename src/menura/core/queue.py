@@ -141,7 +141,7 @@ class Queue(Backlog):
         self.ready_bytes += run.size_bytes
         self._paged_count += count
         self._paged_bytes += run.size_bytes
-        self.vhost.memory.weigh_runs(count)
+        self.vhost.memory.weigh_singles(count)
         self.touch()
 
     def enqueue_ranked(self, run: Run, pieces: Sequence[tuple[int, Run]]) -> bool:
@@ -238,7 +238,7 @@ class Queue(Backlog):
             self.unsettled_count += taken_count
             self.unsettled_bytes += run.size_bytes
             if self.rules is not None:
-                self.rules.weigh(run, -1)
+                self.rules.taken(position, run, redelivered)
             return position, run, redelivered
         return None
 

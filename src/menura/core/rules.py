@@ -17,6 +17,7 @@ from menura.core import properties
 from menura.core.content import PROPERTIES_AT, body_length, properties_of
 from menura.core.dead_letters import DELIVERY_LIMIT, EXPIRED, MAXLEN, REJECTED, bury
 from menura.core.delivery_counts import counted, delivery_count
+from menura.core.kept_counts import KeptCounts, Parked
 from menura.core.line import Place
 from menura.core.paging import Paged, read_through
 from menura.core.run import Run
@@ -43,7 +44,9 @@ class Rules:
     pages: ClassVar[bool] = False
     """Whether what the journal has is never kept in memory as well."""
 
-    __slots__ = ("_lease", "_parked", "_timer", "_timer_ms", "_used_at", "body_bytes", "queue", "settings")
+    __slots__ = (
+        "_counts", "_lease", "_parked", "_timer", "_timer_ms", "_used_at", "body_bytes", "queue", "settings",
+    )  # fmt: skip
 
     def __init__(self, queue: Queue) -> None:
         self.queue = queue
@@ -54,13 +57,17 @@ class Rules:
         self._timer_ms = 0
         self._lease: Entry | None = None
         self._used_at = 0.0
-        # A heap of what is set aside: until when, position, messages, and why they are to be buried, if they are.
-        self._parked: list[tuple[int, int, Run, str]] = []
+        self._counts: KeptCounts | None = None
+        self._parked: list[Parked] = []  # a heap
 
     def configure(self, settings: QueueSettings) -> None:
         """Follow other settings; messages that are in the queue keep their deadlines."""
         queue = self.queue
         before, self.settings = self.settings, settings
+        keeper = queue.vhost.keeper if queue.id else None
+        if settings.quorum and self._counts is None and keeper is not None:
+            # A queue counts or does not as long as it lives, and so has it ranks or not.
+            self._counts = KeptCounts(keeper.journal, queue.id, in_order=settings.priority_max is None)
         if settings.priority_max is not None:
             queue.rank()
         elif settings.message_ttl_ms != before.message_ttl_ms and (queue.ready_count or queue.unsettled_count):
@@ -123,6 +130,16 @@ class Rules:
             bury(self.queue, run, MAXLEN)
             self.queue.vhost.letters.count(self.queue, MAXLEN, len(run))
 
+    def ordered(self, run: Run) -> Run:
+        """A run as it is to be written down: behind what waits, messages of equal rank stand together."""
+        if self.settings.priority_max is None or not self.queue.ready_count or len(run.contents) == 1:
+            return run
+        pieces = [piece for _, piece in self._sorted(run)]
+        if len(pieces) == 1:
+            return run
+        contents = [content for piece in pieces for content in piece.contents]
+        return Run.of(run.route, contents, run.persistent, run.deadline_ms, run.shared)
+
     def enqueue(self, run: Run) -> None:
         """Append a run for which there is room, or will be made (see `taken_in`)."""
         queue, settings = self.queue, self.settings
@@ -136,7 +153,9 @@ class Rules:
                 self._mix()
         elif run.deadline_ms:
             self._mix()
+        first = queue.next_position
         if settings.priority_max is not None and queue.pass_on(run):
+            self._passed_on(first, run)
             return
         pieces = list(self._by_rank(run) if queue.id and run.persistent else self._sorted(run))
         if queue.ready_count and len(pieces) > 1 and queue.enqueue_ranked(run, pieces):
@@ -146,13 +165,20 @@ class Rules:
             return
         waits = False
         for rank, piece in pieces:
-            before = queue.ready_count
+            before, first = queue.ready_count, queue.next_position
             queue.enqueue(piece, rank)
             if queue.ready_count != before:
                 waits = True
                 self.weigh(piece, 1)
+            else:
+                self._passed_on(first, piece)
         if waits and run.deadline_ms:
             self.due(run.deadline_ms)
+
+    def _passed_on(self, position: int, run: Run) -> None:
+        """Messages went to a consumer without having waited."""
+        if self._counts is not None:
+            self._counts.handed_out(position, run, again=False)
 
     def taken_in(self) -> None:
         """Messages have come, here and wherever else they went; there may be more now than allowed."""
@@ -185,7 +211,8 @@ class Rules:
                 start = stop
 
     def _sorted(self, run: Run) -> Iterator[tuple[int, Run]]:
-        """The same, those of equal rank together: the journal does not know them, nor does anybody wait for them."""
+        """The same, those of equal rank together, as far as nobody waits for them: for a run that is not written down,
+        or not yet."""
         if self.settings.priority_max is None or not self.queue.ready_count:
             yield from self._by_rank(run)
             return
@@ -229,7 +256,7 @@ class Rules:
             if self._buried(self.queue.drop, at, piece, reason):
                 continue
             self.queue.hold(piece)
-            self._park(at, piece, _BURIAL_AGAIN_MS, reason)
+            self._park(at, piece, self._wall_ms + _BURIAL_AGAIN_MS, reason)
 
     def _bury(self, position: int, run: Run, reason: str) -> None:
         """Messages that were handed out leave the queue, together with their burial."""
@@ -238,7 +265,7 @@ class Rules:
                 if self._buried(self.queue.settle, at, piece, reason):
                     self.queue.discarded += len(piece)
                 else:
-                    self._park(at, piece, _BURIAL_AGAIN_MS, reason)
+                    self._park(at, piece, self._wall_ms + _BURIAL_AGAIN_MS, reason)
 
     def _apart(self, position: int, run: Run) -> Iterator[tuple[int, Run]]:
         """Each by itself, where some may have to be buried again and others not."""
@@ -270,6 +297,12 @@ class Rules:
         if self.settings.bytes_max is not None:
             self.body_bytes += sign * _body_bytes(run)
 
+    def taken(self, position: int, run: Run, redelivered: bool) -> None:
+        """Messages that waited are being handed out."""
+        self.weigh(run, -1)
+        if self._counts is not None:
+            self._counts.handed_out(position, run, redelivered)
+
     def reject(self, position: int, run: Run) -> None:
         """A consumer wants to see these messages never again."""
         self._bury(position, run, REJECTED)
@@ -296,9 +329,12 @@ class Rules:
                 self._bury(position, run, DELIVERY_LIMIT)
                 return
             run = queue.exchange(run, counted(run.contents[0], count))
-            if settings.retry == "all" or settings.retry == ("failed" if failed else "returned"):
-                low = settings.retry_min_ms or 0
-                self._park(position, run, min(low * count, settings.retry_max_ms or low))
+            wait_ms = settings.retry_wait_ms(count, failed)
+            if wait_ms is not None:
+                due_ms = self._wall_ms + wait_ms
+                if self._counts is not None:
+                    self._counts.set_aside(position, run, due_ms)
+                self._park(position, run, due_ms)
                 return
         self._put_back(position, run)
 
@@ -307,9 +343,8 @@ class Rules:
         ranked = self.settings.priority_max is not None
         self.queue.put_back(position, run, self._rank(run.contents[0]) if ranked else 0)
 
-    def _park(self, position: int, run: Run, ms: int, reason: str = "") -> None:
-        """Set messages aside for a time; meanwhile they are in nobody's hands but ours."""
-        due_ms = self.queue.vhost.agenda.wall_ms + ms
+    def _park(self, position: int, run: Run, due_ms: int, reason: str = "") -> None:
+        """Set messages aside until then; meanwhile they are in nobody's hands but ours."""
         heapq.heappush(self._parked, (due_ms, position, run, reason))
         self.due(due_ms)
 
@@ -324,6 +359,10 @@ class Rules:
 
     # -- time ------------------------------------------------------------------------------------------------
 
+    @property
+    def _wall_ms(self) -> int:
+        return self.queue.vhost.agenda.wall_ms
+
     def deadline_of(self, content: bytes, at_ms: int) -> int:
         """When a message is due that the journal took at `at_ms`; 0: it does not know."""
         ttl_ms = self.settings.message_ttl_ms
@@ -337,15 +376,35 @@ class Rules:
 
         In a ranked line each is looked at for its rank and its time; otherwise the first is once it is in front.
         """
+        entries = [(position, paged)]
+        if redelivered and self._counts is not None:
+            entries = self._come_back(self._counts, position, paged)
         if not self.queue.ranked:
-            paged.deadline_ms = 1 if self.settings.message_ttl_ms is not None else 0
-            return [Place(position, paged, redelivered, 0)]
+            for _, entry in entries:
+                entry.deadline_ms = 1 if self.settings.message_ttl_ms is not None else 0
+            return [Place(at, entry, redelivered, 0) for at, entry in entries]
         places: list[Place] = []
-        for first, run in read_through(journal, self.queue.id, position, paged, self.deadline_of):
-            for rank, piece in self._by_rank(run):
-                places.append(Place(first, Paged(len(piece), piece.size_bytes, piece.deadline_ms), redelivered, rank))
-                first += len(piece)
+        for at, entry in entries:
+            for first, run in read_through(journal, self.queue.id, at, entry, self.deadline_of):
+                for rank, piece in self._by_rank(run):
+                    waiting = Paged(len(piece), piece.size_bytes, piece.deadline_ms)
+                    places.append(Place(first, waiting, redelivered, rank))
+                    first += len(piece)
         return places
+
+    def _come_back(self, counts: KeptCounts, position: int, paged: Paged) -> list[tuple[int, Paged]]:
+        """Messages that were handed out before a restart come back now; those of them that do not wait any longer."""
+        queue = self.queue
+        left, parked = counts.come_back(position, paged, self.settings, self._wall_ms, self.deadline_of)
+        for due_ms, at, run, reason in parked:
+            queue.vhost.memory.charge(run)
+            queue.hold(run)
+            self._park(at, run, due_ms, reason)
+        return left
+
+    def read_back(self, runs: list[tuple[int, Run]], redelivered: bool) -> list[tuple[int, Run]]:
+        """Messages as the queue hands them out, from how the journal has them."""
+        return runs if self._counts is None or not redelivered else self._counts.recounted(runs)
 
     def begin(self) -> None:
         """The queue has what a journal had of it."""

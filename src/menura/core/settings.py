@@ -46,6 +46,14 @@ class QueueSettings:
     consumer_timeout_ms: int | None = None
     quorum: bool = False
 
+    def retry_wait_ms(self, count: int, failed: bool) -> int | None:
+        """For how long a message waits for another try that has come back so often, now because its consumer `failed`
+        or has gone; None: it does not."""
+        if self.retry != "all" and self.retry != ("failed" if failed else "returned"):
+            return None
+        low = self.retry_min_ms or 0
+        return min(low * count, self.retry_max_ms or low)
+
 
 PLAIN = QueueSettings()
 

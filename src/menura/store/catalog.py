@@ -108,6 +108,11 @@ class Catalog:
             self._run_in_worker(lambda: self._work(changes, number))
 
     @property
+    def busy(self) -> bool:
+        """A commit is under way."""
+        return self._committing
+
+    @property
     def stalled_seconds(self) -> float:
         """For how long the disk has been at the commit under way."""
         return time.monotonic() - self._began_at if self._committing else 0.0

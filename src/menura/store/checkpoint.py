@@ -2,10 +2,12 @@
 
     magic(8) version(2) 0(2) crc32(4) | end of the log(8) salt(4) segments(4) queues(4)
     segments * (first(8) end(8) messages(8) content(8) records(8) live(8) live content(8))
-    queues * (id(8) next position(8) delivered(8) floor(8) settled(4) entries(4), firsts, lasts, columns of `places`)
+    queues * (id(8) size(4), end(8) floor(8) next position(8) delivered(8) sorted from(8) settled(4) entries(4),
+              firsts and lasts of what is settled, columns of `places`, counts * (position(8) times(8) due_ms(8)))
 
 It is removed, for certain, before the log changes. So it counts if the log is as it says, file by file, and if not the
-log has lost something. One that is damaged or of another version is not used: the log itself has everything.
+log has lost something. One that is damaged or of a newer version is not used: the log itself has everything. Version 1
+had no counts, and is read like a version 2 without any.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from menura.store.segments import Segment, Segments
 
 NAME = "checkpoint"
 NEW_NAME = "checkpoint.new"
-VERSION = 1
+VERSION = 2
 # The columns of `places` are in the machine's own byte order, and so are checkpoints of the other one no use.
 MAGIC = b"MENURA-C" if sys.byteorder == "little" else b"MENURA-c"
 _HEAD = Struct("<8sHHI")
@@ -59,7 +61,7 @@ class Checkpoint:
         if len(data) < _HEAD.size:
             return None
         magic, version, _, checksum = _HEAD.unpack_from(data)
-        if magic != MAGIC or version != VERSION or crc32(memoryview(data)[_HEAD.size :]) != checksum:
+        if magic != MAGIC or not 1 <= version <= VERSION or crc32(memoryview(data)[_HEAD.size :]) != checksum:
             return None
         try:
             return cls._decode(data, _HEAD.size)

@@ -3,7 +3,7 @@
 Done when the log is more than twice what lives in it, and some spare segments; so the octets copied in the long run are
 never more than the octets new. The log's oldest segment is always the one: only it can be removed, and once all
 have been through nothing dead is left. A copy says COPIED and carries the messages that still live, each with its
-own position in its queue. Marks of what was delivered are repeated, as the old ones may go too.
+own position in its queue. Marks of what was delivered, and how often, are repeated, as the old ones may go too.
 
 A step copies a little, so that nobody waits long. Until the last step messages are read at their old place; then
 the queues learn the new ones and nothing lives in the segment any more.
@@ -17,6 +17,7 @@ from itertools import pairwise
 from menura.core.ports import Published
 from menura.store import records
 from menura.store.log import Log
+from menura.store.marks import Marks
 from menura.store.places import Entry, Places
 from menura.store.records import Messages
 from menura.store.segments import Segment
@@ -108,15 +109,19 @@ class Compaction:
             if queues:
                 yield Published(queues, exchange, keys, messages.contents(start, stop), messages.at_ms)
 
-    def finish(self) -> Iterator[tuple[int, int]]:
-        """Let the queues know the new places; the queues and up to where their messages had been delivered."""
+    def finish(self, marks: Marks) -> None:
+        """Let the queues know the new places, and repeat the marks of what is there now."""
         segments = self._log.segments
         for queue, entries in self._moved.items():
             places = self._queues.get(queue)
             if places is not None:
                 places.move(entries, segments)
                 if places.delivered:
-                    yield queue, places.delivered
+                    marks.deliver(queue, places.delivered)
+                for entry in entries:
+                    moved = places.counts.positions(entry.first, entry.first + entry.number - 1)
+                    for counted in places.counts.at(moved):
+                        marks.count(queue, *counted)
         if self._lost:
             for places in self._queues.values():
                 places.drop(self.segment.first, self.segment.end, segments)

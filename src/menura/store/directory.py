@@ -39,6 +39,11 @@ _NOBODYS = frozenset((_LOCK_FILE, _NEW_FORMAT_FILE, "lost+found"))
 _HOLDER_SECONDS_MAX = 1.0
 
 
+def is_new(path: str | os.PathLike[str]) -> bool:
+    """Whether no broker has used the directory yet, or there is none."""
+    return not os.path.lexists(Path(path) / _FORMAT_FILE)
+
+
 class DataDirectory:
     """A data directory, to be opened before anything in it is touched. `version` is that of the program."""
 

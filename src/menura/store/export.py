@@ -40,6 +40,10 @@ def message_object(queue: QueueDefinition, message: Message) -> Object:
         "published_at_ms": message.at_ms or None,
         "redelivered": message.redelivered,
     }
+    if message.times:
+        line["delivered_times"] = message.times
+    if message.due_ms:
+        line["waits_until_ms"] = message.due_ms
     block = properties_of(message.content)
     try:
         line["properties"] = plain(Properties.decode(block).present())

@@ -1,9 +1,9 @@
 """What must outlive the process: the messages of durable queues, on top of the log.
 
-`append` takes messages and settlements into the batch that is gathering, `settle` and `delivered` are marks that are
-put together and follow with the next `flush`, and `flush` starts to write what has gathered. When a batch is on the
-disk, `durable` has grown and `on_durable` is told. Nobody waits for marks, so `flush(marks=False)` starts nothing for
-their sake.
+`append` takes messages and settlements into the batch that is gathering, `settle`, `delivered` and `counted` are marks
+that are put together and follow with the next `flush`, and `flush` starts to write what has gathered. When a batch is
+on the disk, `durable` has grown and `on_durable` is told. Nobody waits for marks, so `flush(marks=False)` starts
+nothing for their sake.
 
 The journal knows by itself where the messages of a queue lie (`places`): the owner names them by queue id and
 position in the queue, for settling as for reading back. So it is the journal's own affair that segments without
@@ -19,7 +19,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 
-from menura.core.ports import Held, Published, Settled, Stored
+from menura.core.ports import Counted, Held, Published, Settled, Stored
 from menura.store import checkpoint, records
 from menura.store.compaction import Compaction, sparse
 from menura.store.disk import Disk
@@ -88,13 +88,18 @@ class Journal:
 
     @property
     def has_marks(self) -> bool:
-        """There are settlements or deliveries that no batch has taken yet."""
+        """There are settlements, deliveries or counts that no batch has taken yet."""
         return bool(self._marks)
 
     @property
     def failure(self) -> str | None:
         """Why nothing can become durable any more."""
         return self._log.failure
+
+    @property
+    def busy(self) -> bool:
+        """A batch is under way."""
+        return self._log.busy
 
     @property
     def stalled_seconds(self) -> float:
@@ -279,6 +284,15 @@ class Journal:
         """Everything below position `high` has been handed out at least once."""
         self._marks.deliver(queue, high)
 
+    def counted(self, queue: int, position: int, times: int, due_ms: int) -> None:
+        """A message was handed out so many `times` and is still there; it waits until `due_ms`, if that is not 0."""
+        self._marks.count(queue, position, times, due_ms)
+
+    def counts(self, queue: int, first: int, last: int) -> list[Counted]:
+        """What batches have of that about messages first .. last, as far as they are still there, in order."""
+        places = self._queues.get(queue)
+        return [] if places is None else list(places.counts.at(places.counts.positions(first, last)))
+
     def _write_marks(self) -> None:
         if self._marks:
             payload = self._marks.take(self._queues, self._log.segments)
@@ -376,8 +390,7 @@ class Journal:
             self._compaction = Compaction(self._log, self._queues, segment)
         if not self._compaction.step(size_bytes, self._lost):
             return True
-        for queue, high in self._compaction.finish():
-            self._marks.deliver(queue, high)
+        self._compaction.finish(self._marks)
         self._compaction = None
         return sparse(self._log) is not None
 

@@ -1,30 +1,31 @@
-"""Settlements and deliveries since the last batch, put together so that many cost one record.
+"""Settlements, deliveries and counts of them since the last batch, put together so that many cost one record.
 
 Marks are applied when they are written, not when they are made: what a record says and what the journal acts on, such
-as
-removing a segment, are the same.
+as removing a segment, are the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from menura.store import records
+from menura.store.counts import Counts
 from menura.store.places import Places
 from menura.store.segments import Segments
 
 
 class Marks:
-    """What has been settled and delivered, per queue."""
+    """What has been settled, delivered and counted, per queue."""
 
-    __slots__ = ("_delivered", "_settled")
+    __slots__ = ("_counted", "_delivered", "_settled")
 
     def __init__(self) -> None:
         self._settled: dict[int, list[int]] = {}  # first, last, first, last ...
         self._delivered: dict[int, int] = {}
+        self._counted: dict[int, Counts] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._settled or self._delivered)
+        return bool(self._settled or self._delivered or self._counted)
 
     def settle(self, queue: int, first: int, last: int) -> None:
         ranges = self._settled.get(queue)
@@ -39,9 +40,16 @@ class Marks:
         if high > self._delivered.get(queue, 0):
             self._delivered[queue] = high
 
+    def count(self, queue: int, position: int, times: int, due_ms: int) -> None:
+        counts = self._counted.get(queue)
+        if counts is None:
+            counts = self._counted[queue] = Counts()
+        counts.note(position, times, due_ms)
+
     def forget(self, queue: int) -> None:
         self._settled.pop(queue, None)
         self._delivered.pop(queue, None)
+        self._counted.pop(queue, None)
 
     def take(self, queues: dict[int, Places], segments: Segments) -> bytes:
         """The payload of a record with all marks, which are applied to the queues and gone from here."""
@@ -57,6 +65,11 @@ class Marks:
         for queue, high in delivered.items():
             if queue in queues:
                 queues[queue].saw_delivered(high)
+        if self._counted:
+            counted, self._counted = self._counted, {}
+            numbers = [number for queue, counts in counted.items() for number in _count(queue, counts, queues)]
+            if numbers:
+                parts.append((records.COUNTED, records.numbers_to_bytes(numbers)))
         return records.parts_to_bytes(parts)
 
 
@@ -74,3 +87,15 @@ def _apply(queue: int, ranges: Sequence[int], queues: dict[int, Places], segment
     for index in range(1, len(numbers), 3):
         places.settle(numbers[index], numbers[index + 1], segments)
     return numbers
+
+
+def _count(queue: int, counts: Counts, queues: dict[int, Places]) -> Iterator[int]:
+    """Note counts; the numbers of those of messages that are still there."""
+    places = queues.get(queue)
+    if places is None:
+        return
+    for each in counts.all():
+        if places.has(each.position):
+            places.counts.note(*each)
+            yield queue
+            yield from each

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from menura.core.definitions import Definition
-from menura.core.ports import Held, Published, Settled, Stored
+from menura.core.ports import Counted, Held, Published, Settled, Stored
 
 _Message = tuple[str, tuple[str, ...], bytes, int]
 
@@ -22,6 +22,7 @@ class MemoryJournal:
         self.on_durable: Callable[[int], None] = lambda position: None
         self._queues: dict[int, dict[int, _Message]] = {}
         self._delivered: dict[int, int] = {}
+        self._counts: dict[int, dict[int, Counted]] = {}
         self._next: dict[int, int] = {}
 
     def append(self, *parts: Published | Settled) -> int:
@@ -41,9 +42,18 @@ class MemoryJournal:
     def settle(self, queue: int, first: int, last: int) -> None:
         for position in range(first, last + 1):
             self._queues.get(queue, {}).pop(position, None)
+            self._counts.get(queue, {}).pop(position, None)
 
     def delivered(self, queue: int, high: int) -> None:
         self._delivered[queue] = max(high, self._delivered.get(queue, 0))
+
+    def counted(self, queue: int, position: int, times: int, due_ms: int) -> None:
+        if position in self._queues.get(queue, {}):
+            noted = self._counts.setdefault(queue, {})
+            noted[position] = max(Counted(position, times, due_ms), noted.get(position, Counted(position, 0, 0)))
+
+    def counts(self, queue: int, first: int, last: int) -> list[Counted]:
+        return [each for _, each in sorted(self._counts.get(queue, {}).items()) if first <= each.position <= last]
 
     def flush(self) -> None:
         if self.appended > self.durable:
@@ -62,7 +72,7 @@ class MemoryJournal:
         ]
 
     def forget(self, queue: int) -> None:
-        for known in (self._queues, self._delivered, self._next):
+        for known in (self._queues, self._delivered, self._counts, self._next):
             known.pop(queue, None)
 
     def queues(self) -> list[int]:

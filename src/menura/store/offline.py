@@ -87,7 +87,7 @@ class OfflineDirectory(DataDirectory):
                 raise
             raise StoreError(
                 f"{self.path} is in use by a broker{who}. What is in it changes while it is read: "
-                "stop the broker first, or read a snapshot of the file system."
+                "stop the broker first, or read a copy that `menura data backup` has made."
             ) from None
         return file
 

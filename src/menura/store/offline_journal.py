@@ -36,7 +36,10 @@ class _Disk(RealDisk):
 
 
 class Message(NamedTuple):
-    """A message in a queue; `content` is packed (see `core.content`), `at_ms` is 0 where the time is not known."""
+    """A message in a queue; `content` is packed (see `core.content`), `at_ms` is 0 where the time is not known.
+
+    `times` is how often it was handed out and `due_ms` until when it waits for another try, as far as that was noted.
+    """
 
     position: int
     exchange: str
@@ -44,6 +47,8 @@ class Message(NamedTuple):
     content: bytes
     at_ms: int
     redelivered: bool
+    times: int = 0
+    due_ms: int = 0
 
 
 class OfflineJournal:
@@ -144,7 +149,7 @@ class OfflineJournal:
                 if found is None:
                     on_lost(self._lost(entries[0]), entries[0].first, entries[-1].first + entries[-1].number - 1)
                 else:
-                    yield from _cut_out(entries, *found, places.delivered)
+                    yield from _cut_out(entries, *found, places)
 
     def _opened_log(self) -> Log:
         log = Log(
@@ -191,7 +196,7 @@ def _batches(places: Places) -> Iterator[list[list[Entry]]]:
         yield batch
 
 
-def _cut_out(entries: list[Entry], data: bytes, start: int, delivered: int) -> Iterator[Message]:
+def _cut_out(entries: list[Entry], data: bytes, start: int, places: Places) -> Iterator[Message]:
     """The messages of these entries of one record, which begins at data[start]."""
     parts = []
     skip = 0
@@ -205,5 +210,8 @@ def _cut_out(entries: list[Entry], data: bytes, start: int, delivered: int) -> I
         index = entry.skip - begin
         for position in range(entry.first, entry.first + entry.number):
             (content,) = messages.contents(index, index + 1)
-            yield Message(position, exchange, keys, content, messages.at_ms, position < delivered)
+            noted = places.counts.at([position] if position in places.counts else [])
+            _, times, due_ms = next(noted, (position, 0, 0))
+            redelivered = position < places.delivered
+            yield Message(position, exchange, keys, content, messages.at_ms, redelivered, times, due_ms)
             index += 1

@@ -6,7 +6,8 @@ never overlap; what no entry covers was never in the journal. They stand in arra
 messages may have come one by one.
 
 What has been settled is below `floor`, or in `settled` when it happened out of order. Entries below the floor are
-dropped from time to time, so a queue of any age costs what it holds.
+dropped from time to time, so a queue of any age costs what it holds. Of messages that have come back, `counts` has how
+often they were handed out.
 
 While the log is read after a start the order of things means nothing (see `records`): entries that would not be in
 order wait in `moved` and settlements of messages never seen are kept. `settle_down` then sorts it out.
@@ -17,9 +18,11 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from struct import Struct
 from typing import NamedTuple
 
+from menura.store.counts import Counts
 from menura.store.intervals import Intervals
 from menura.store.segments import Segments
 
@@ -53,7 +56,7 @@ class Places:
 
     __slots__ = (
         "_content_bytes", "_counts", "_firsts", "_moved", "_places", "_sizes", "_skips", "_sorted_from", "_start",
-        "delivered", "end", "floor", "next_position", "settled",
+        "counts", "delivered", "end", "floor", "next_position", "settled",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -71,6 +74,7 @@ class Places:
         self.settled = Intervals()
         self.next_position = 0  # above every position ever heard of
         self.delivered = 0  # everything below has been handed out at least once
+        self.counts = Counts()
 
     # -- changes ---------------------------------------------------------------------------------------------
 
@@ -100,6 +104,11 @@ class Places:
         self.delivered = max(self.delivered, high)
         self.next_position = max(self.next_position, high)
 
+    def saw_counted(self, position: int, times: int, due_ms: int) -> None:
+        """Read from the log: a message was counted, whether it was seen or not."""
+        self.counts.note(position, times, due_ms)
+        self.next_position = max(self.next_position, position + 1)
+
     def settle_down(self, segments: Segments) -> None:
         """The log has been read: put the entries in order and count what lives."""
         self._overlay(self._moved)
@@ -107,6 +116,8 @@ class Places:
         self._raise_floor()
         for first, last in self._unsettled():
             self._tell(first, last, segments, 1)
+        for position in [position for position in self.counts if not self.has(position)]:
+            del self.counts[position]
 
     def settle(self, first: int, last: int, segments: Segments) -> None:
         """These messages are needed no more. What is gone already may be among them."""
@@ -115,6 +126,8 @@ class Places:
             return
         for start, stop in self.settled.add(first, last):
             self._tell(start, stop, segments, -1)
+        if self.counts:
+            self.counts.forget(first, last)
         if self.settled.firsts[0] <= self._lowest():
             self._raise_floor()
 
@@ -153,6 +166,10 @@ class Places:
         for entry in self._entries(first, last):
             for start, stop in self.settled.missing(entry.first, entry.first + entry.number - 1):
                 yield entry.cut(start, stop + 1)
+
+    def has(self, position: int) -> bool:
+        """Whether this message lives."""
+        return next(self.live(position, position), None) is not None
 
     def ranges(self) -> list[tuple[int, int]]:
         """What lives, as (first, last) in order."""
@@ -199,7 +216,8 @@ class Places:
         columns = (array("Q", self.settled.firsts), array("Q", self.settled.lasts), *self._columns)
         numbers = (self.end, self.floor, self.next_position, self.delivered, self._sorted_from)
         head = _HEAD.pack(*numbers, len(self.settled.firsts), len(self._firsts))
-        return b"".join((head, *(column.tobytes() for column in columns)))
+        counts = array("Q", chain.from_iterable(self.counts.all()))
+        return b"".join((head, *(column.tobytes() for column in columns), counts.tobytes()))
 
     @classmethod
     def decode(cls, data: bytes) -> Places:
@@ -213,6 +231,9 @@ class Places:
             column.frombytes(data[offset : offset + size])
             offset += size
         self.settled.firsts, self.settled.lasts = list(firsts), list(lasts)
+        counts = array("Q", data[offset:])
+        for counted in zip(counts[::3], counts[1::3], counts[2::3], strict=True):
+            self.counts.note(*counted)
         return self
 
     # -- within ----------------------------------------------------------------------------------------------

@@ -14,10 +14,13 @@ from the log's `salt`, a random number no client knows: a message that looks lik
     SETTLED             (queue(8) first(8) last(8)) ...   these messages have left the queue for good
     DELIVERED           (queue(8) high(8)) ...            everything below `high` was handed out at least once
     NOTED               (first(8) last(8)) ...            octets of the log that need not be whole: known before
+    COUNTED             (queue(8) position(8) times(8) due_ms(8)) ...
+                                                          handed out so often, and to wait until then unless that is 0
 
 Nothing depends on the order of records: the messages of a queue are those PUBLISHED or COPIED anywhere less those
-SETTLED anywhere, and of several places for one message the last counts. So records may be repeated, which is how
-recovery and compaction move what they must keep.
+SETTLED anywhere, and of several places for one message the last counts; of several counts the highest. So records may
+be repeated, which is how recovery and compaction move what they must keep. Programs that do not know COUNTED refuse a
+log that has it.
 
 To change the format: (1) add a part kind, never give a used number another meaning; (2) if older programs must not
 read it, raise VERSION in `segments`, and keep reading the older version; (3) keep a folder written by the older
@@ -37,7 +40,7 @@ from zlib import crc32
 from menura.core.ports import Published
 from menura.store.errors import StoreError
 
-PUBLISHED, COPIED, SETTLED, DELIVERED, NOTED = 1, 2, 3, 4, 5
+PUBLISHED, COPIED, SETTLED, DELIVERED, NOTED, COUNTED = 1, 2, 3, 4, 5, 6
 
 MARK = b"\xd7Mn\x0a"
 HEAD = Struct("<4sIIQQ")
@@ -128,7 +131,7 @@ def parts_of(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]
     """(kind, start, end) of each part's body in a valid record's payload data[start:end]."""
     while start < end:
         kind, size = PART.unpack_from(data, start)
-        if not PUBLISHED <= kind <= NOTED:
+        if not PUBLISHED <= kind <= COUNTED:
             raise StoreError(
                 f"The journal has a record of a kind ({kind}) that this version does not know. "
                 "A newer version wrote it: start that one again."
@@ -138,11 +141,17 @@ def parts_of(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]
 
 
 def decode_numbers(data: bytes, start: int, end: int) -> array[int]:
-    """The numbers of a SETTLED, DELIVERED or NOTED body."""
+    """The numbers of a body that has no messages."""
     values = array("Q", data[start:end])
     if _SWAP:
         values.byteswap()
     return values
+
+
+def decode_counts(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+    """Queue, position, times and due_ms of each message in a COUNTED body."""
+    numbers = decode_numbers(data, start, end)
+    return zip(numbers[::4], numbers[1::4], numbers[2::4], numbers[3::4], strict=True)
 
 
 class Messages:

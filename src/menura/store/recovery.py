@@ -214,6 +214,9 @@ class Recovery:
             elif kind == records.DELIVERED:
                 for queue, high in zip(numbers[::2], numbers[1::2], strict=True):
                     queues.setdefault(queue, Places()).saw_delivered(high)
+            elif kind == records.COUNTED:
+                for queue, *counted in records.decode_counts(data, part, part_end):
+                    queues.setdefault(queue, Places()).saw_counted(*counted)
             else:
                 for first, last in zip(numbers[::2], numbers[1::2], strict=True):
                     self.noted.add(first, last)

@@ -29,10 +29,12 @@ def repeat(recovery: Recovery, log: Log, queues: dict[int, Places], marks: Marks
             done.add(payload)
             _repeat_record(payload, log, queues, marks)
     for queue, places in queues.items():
-        # Its mark may lie in a segment that goes, whose messages were copied forward: the crash may have cost just
-        # the repeated mark.
+        # Its marks may lie in a segment that goes, whose messages were copied forward: the crash may have cost just
+        # the repeated marks.
         if places.delivered > places.floor:
             marks.deliver(queue, places.delivered)
+        for each in places.counts.all():
+            marks.count(queue, *each)
     recovery.noted.add(recovery.certain, recovery.end - 1)
     recovery.noted.forget_below(recovery.segments[0].first if recovery.segments else recovery.end)
     log.append(records.NOTED, records.numbers_to_bytes(recovery.noted.flat()))
@@ -51,6 +53,9 @@ def _repeat_record(payload: bytes, log: Log, queues: dict[int, Places], marks: M
         elif kind == records.DELIVERED:
             for queue, high in zip(numbers[::2], numbers[1::2], strict=True):
                 marks.deliver(queue, high)
+        elif kind == records.COUNTED:
+            for counted in records.decode_counts(payload, start, end):
+                marks.count(*counted)
     if not found:
         return
     place, size = log.append_payload(payload)

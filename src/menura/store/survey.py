@@ -30,7 +30,10 @@ class SegmentRow(NamedTuple):
 
 
 class QueueRow(NamedTuple):
-    """`first` and `last` are positions, None in an empty queue; `delivered` of the messages were delivered before."""
+    """`first` and `last` are positions, None in an empty queue; `delivered` of the messages were delivered before.
+
+    `counted` is for how many it is noted how often.
+    """
 
     vhost: str
     name: str
@@ -40,6 +43,7 @@ class QueueRow(NamedTuple):
     first: int | None
     last: int | None
     delivered: int
+    counted: int
 
 
 class DeletedQueueRow(NamedTuple):
@@ -119,7 +123,8 @@ def _queue_row(queue: QueueDefinition, places: Places | None) -> QueueRow:
             delivered += min(max(places.delivered - entry.first, 0), entry.number)
             first = entry.first if first is None else first
             last = entry.first + entry.number - 1
-    return QueueRow(queue.vhost, queue.name, queue.id, count, size_bytes, first, last, delivered)
+    counted = 0 if places is None else len(places.counts)
+    return QueueRow(queue.vhost, queue.name, queue.id, count, size_bytes, first, last, delivered, counted)
 
 
 def _forget_deleted(journal: OfflineJournal, definitions: Definitions) -> list[DeletedQueueRow]:

@@ -173,6 +173,27 @@ def test_a_deleted_virtual_host_takes_its_clients_and_queues_along_for_good(tmp_
         assert not broker.node.vhosts["v"].policies.by_name["policy"]
 
 
+def test_the_only_virtual_host_stays_deleted_after_a_restart(tmp_path: Path) -> None:
+    with menura.Broker(data=str(tmp_path / "data")) as broker:
+        broker.delete_vhost("/")
+    for _ in range(2):
+        with menura.Broker(data=str(tmp_path / "data")) as broker:
+            assert not broker.node.vhosts
+            assert [user.name for user in broker.node.users] == ["guest"]
+    with menura.Broker(data=str(tmp_path / "data")) as broker:
+        broker.add_vhost("/")
+        broker.permit("guest", "/")
+        connect(broker).close()
+
+
+def test_a_directory_whose_users_and_virtual_hosts_are_all_removed_is_as_good_as_new(tmp_path: Path) -> None:
+    with menura.Broker(data=str(tmp_path / "data")) as broker:
+        broker.delete_vhost("/")
+        broker.delete_user("guest")
+    with menura.Broker(data=str(tmp_path / "data")) as broker:
+        connect(broker).close()
+
+
 REFUSED: list[Callable[[menura.Broker], None]] = [
     lambda broker: broker.set_policy("p", "(", {"max-length": 1}),
     lambda broker: broker.set_policy("p", "", {}),

@@ -13,10 +13,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.management import loop_time, rates, under_load
+from benchmarks.management import loop_time, rates, turns, under_load
 from benchmarks.management.figures import Figure
 
-PARTS = ("rates", "under-load", "loop-time")
+PARTS = ("rates", "under-load", "loop-time", "turns")
 SCREEN_COLUMNS = 150
 HEADER = ("part", "figure", "value", "target", "met", "")
 
@@ -27,7 +27,10 @@ HEADER = ("part", "figure", "value", "target", "met", "")
 @click.option("--seconds", default=5.0, show_default=True, help="How long each run is.")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="A JSON file for the figures.")
 def main(parts: tuple[str, ...], rounds: int, seconds: float, output: Path | None) -> None:
-    """Measure what looking at the broker costs those who use it. PARTS: rates, under-load, loop-time; all if none."""
+    """Measure what looking at the broker costs those who use it.
+
+    PARTS: rates, under-load, loop-time, turns; all if none.
+    """
     console = Console(width=SCREEN_COLUMNS)
 
     def tell(line: str) -> None:
@@ -39,8 +42,10 @@ def main(parts: tuple[str, ...], rounds: int, seconds: float, output: Path | Non
             figures += rates.measure(rounds, seconds, tell)
         elif part == "under-load":
             figures += under_load.measure(rounds, seconds, tell)
-        else:
+        elif part == "loop-time":
             figures += loop_time.measure(tell)
+        else:
+            figures += turns.measure(tell)
     table = Table(*HEADER)
     for figure in figures:
         table.add_row(*figure.cells())

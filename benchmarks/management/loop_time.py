@@ -7,21 +7,17 @@ here, one after the other. What counts is the time of this thread on a processor
 from __future__ import annotations
 
 import asyncio
-import base64
 import gc
 import statistics
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 import menura
+from benchmarks.management.asking import ask
 from benchmarks.management.figures import Figure
 from menura.core import content as packed
-from menura.core.peers import Peer, Surroundings
 from menura.core.routing import Route
 from menura.core.run import Run
-from menura.management.api import ALL
-from menura.management.application import Application
 from menura.management.statistics import Statistics
 from menura.management.statistics.history import STEP_SECONDS
 from menura.management.statistics.process import gauges
@@ -48,14 +44,6 @@ REQUESTS = {
 _WITHIN = {name for name in REQUESTS if "the page" in name or "a page" in name}
 
 
-class Taken(NamedTuple):
-    """Milliseconds on the loop, in all and at a time, and how many octets came of it."""
-
-    total: float
-    longest: float
-    octets: int
-
-
 def measure(tell: Callable[[str], None]) -> list[Figure]:
     return asyncio.run(_measure(tell))
 
@@ -68,7 +56,7 @@ async def _measure(tell: Callable[[str], None]) -> list[Figure]:
         gc.freeze()
         for name, target in REQUESTS.items():
             tell(name)
-            found = [_ask(broker, target) for _ in range(REPETITIONS)]
+            found = [ask(broker, target) for _ in range(REPETITIONS)]
             total = statistics.median(each.total for each in found)
             longest = max(each.longest for each in found)
             note = f"{found[0].octets:,} octets"
@@ -99,37 +87,6 @@ def _work(broker: menura.Broker) -> None:
     for number in range(0, QUEUES, QUEUES // BUSY):
         route = Route("", f"q{number:07d}")
         vhost.publish(route, Run(route, [content], len(content), len(content), False))
-
-
-def _ask(broker: menura.Broker, target: str) -> Taken:
-    later: list[Callable[[], None]] = []
-    application = Application(broker, ALL, later.append)
-    peer = Peer("127.0.0.1:1", server="127.0.0.1:15672")
-    woken: list[None] = []
-    session = application.session(Surroundings(broker.node, peer, lambda *line: None, lambda: woken.append(None)), ())
-    login = base64.b64encode(b"guest:guest").decode()
-    head = f"GET {target} HTTP/1.1\r\nhost: 127.0.0.1:15672\r\nauthorization: Basic {login}\r\n\r\n"
-    times, data = [], b""
-
-    def timed(work: Callable[[], object]) -> None:
-        nonlocal data
-        woken.clear()
-        begun = time.thread_time()
-        work()
-        flushed = session.flush()
-        times.append((time.thread_time() - begun) * 1000)
-        data += flushed
-
-    timed(lambda: session.receive(head.encode()))
-    agenda = broker.node.agenda
-    while later or woken or agenda.next_due is not None:
-        if later or woken:
-            timed(later.pop(0) if later else lambda: None)
-        else:  # a pause in the work is over at once
-            agenda.tick(agenda.next_due)
-    if not data.startswith(b"HTTP/1.1 200"):
-        raise AssertionError(data[:300])
-    return Taken(sum(times), max(times), len(data))
 
 
 def _rounds(broker: menura.Broker) -> list[Figure]:

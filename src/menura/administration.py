@@ -2,11 +2,12 @@
 
 Each is carried out in the loop's thread and holds when the call returns: for what is declared already as well as for
 what comes later. Where there is a data directory, it is there after the next start. What is refused raises a `Refusal`
-(`core.errors`) and changes nothing.
+(`core.errors`) and changes nothing. What is about very many queues is done in steps, between which clients are served.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, Unpack
 
@@ -18,7 +19,10 @@ from menura.core.node import DEFAULT_VHOST, Node
 from menura.core.parameters import VHOST_LIMITS
 from menura.core.queue import Queue
 from menura.core.selecting import Choice, Selection
+from menura.core.steps import Steps
 
+# So long the loop is kept at a time.
+_STEPS_SECONDS = 0.001
 Result = TypeVar("Result")
 
 
@@ -31,6 +35,12 @@ class Administration:
     def _wait_for_disk(self) -> None:
         """Wait while the disk has too much to do, if we may."""
         raise NotImplementedError
+
+    def _do(self, begin: Callable[[], Steps]) -> None:
+        """Work in steps, some of them at a time."""
+        steps = self._call(begin)
+        while self._call(lambda: _some(steps)):
+            pass
 
     # -- virtual hosts ---------------------------------------------------------------------------------------
 
@@ -63,7 +73,7 @@ class Administration:
 
     def delete_vhost(self, name: str) -> None:
         """Remove a virtual host with all that is in it; its clients are sent away."""
-        self._call(lambda: self.node.delete_vhost(name))
+        self._do(lambda: self.node.delete_vhost_in_steps(name))
 
     def set_vhost_limits(self, limits: Mapping[str, int], vhost: str = DEFAULT_VHOST) -> None:
         """Set "max-connections" and "max-queues"; one that is not named, or below 0, is no limit."""
@@ -136,10 +146,10 @@ class Administration:
     ) -> None:
         """Set what holds for queues and exchanges whose names match a regular expression."""
         value = {"pattern": pattern, "definition": dict(definition), "priority": priority, "apply-to": apply_to}
-        self._call(lambda: self.node.vhost(vhost).policies.set(name, value))
+        self._do(lambda: self.node.vhost(vhost).policies.set_in_steps(name, value))
 
     def clear_policy(self, name: str, vhost: str = DEFAULT_VHOST) -> None:
-        self._call(lambda: self.node.vhost(vhost).policies.clear(name))
+        self._do(lambda: self.node.vhost(vhost).policies.clear_in_steps(name))
 
     def set_operator_policy(
         self,
@@ -153,19 +163,19 @@ class Administration:
     ) -> None:
         """Set bounds for queues whose names match, whatever their arguments and policies say."""
         value = {"pattern": pattern, "definition": dict(definition), "priority": priority, "apply-to": apply_to}
-        self._call(lambda: self.node.vhost(vhost).policies.set(name, value, operator=True))
+        self._do(lambda: self.node.vhost(vhost).policies.set_in_steps(name, value, operator=True))
 
     def clear_operator_policy(self, name: str, vhost: str = DEFAULT_VHOST) -> None:
-        self._call(lambda: self.node.vhost(vhost).policies.clear(name, operator=True))
+        self._do(lambda: self.node.vhost(vhost).policies.clear_in_steps(name, operator=True))
 
     # -- parameters ------------------------------------------------------------------------------------------
 
     def set_parameter(self, component: str, name: str, value: Any, vhost: str = DEFAULT_VHOST) -> None:
         """Set a runtime parameter: a value of JSON's types. Policies have verbs of their own."""
-        self._call(lambda: self.node.parameters.set(component, name, value, vhost))
+        self._do(lambda: self.node.parameters.set_in_steps(component, name, value, vhost))
 
     def clear_parameter(self, component: str, name: str, vhost: str = DEFAULT_VHOST) -> None:
-        self._call(lambda: self.node.parameters.clear(component, name, vhost))
+        self._do(lambda: self.node.parameters.clear_in_steps(component, name, vhost))
 
     def set_global_parameter(self, name: str, value: Any) -> None:
         self._call(lambda: self.node.parameters.set_global(name, value))
@@ -289,3 +299,12 @@ class Administration:
     def set_memory_watermark(self, memory_bytes_max: int) -> None:
         """Change the amount of held messages above which publishers are blocked."""
         self._call(lambda: self.node.memory.set_watermark(memory_bytes_max))
+
+
+def _some(steps: Steps) -> bool:
+    """Do some steps; whether there are more."""
+    until = time.perf_counter() + _STEPS_SECONDS
+    for _ in steps:
+        if time.perf_counter() >= until:
+            return True
+    return False

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from itertools import pairwise
 
 import pytest
 from tests.core.domain import Receiver, consume, message, numbered, publish
-from tests.core.kept import Kept, notes, redeliveries, three_queues
+from tests.core.kept import Kept, live, notes, redeliveries, three_queues
 
 from menura.core.keeping import Keeper
 from menura.core.ports import Published, Settled
@@ -165,3 +166,20 @@ def test_a_promise_is_of_all_that_was_done_and_of_nothing_more(kept: Kept) -> No
     kept.catalog.flush()
     assert keeper.fulfilled(both)
     assert not keeper.fulfilled(keeper.promise())
+
+
+def test_very_many_queues_that_are_gone_are_let_go_turn_by_turn() -> None:
+    kept = live()
+    keeper = kept.node.keeper
+    assert keeper is not None
+    for number in range(1000):
+        publish(kept.vhost, "", kept.vhost.declare_queue(f"q{number}", durable=True).name, [number], persistent=True)
+    for queue in list(kept.vhost.queues.values()):
+        kept.vhost.remove_queue(queue)
+    assert len(kept.journal.queues()) == 1000, "nothing is certain yet"
+    kept.catalog.flush()
+    left = [1000, len(kept.journal.queues())]
+    while left[-1]:
+        keeper.weigh()
+        left.append(len(kept.journal.queues()))
+    assert max(before - after for before, after in pairwise(left)) <= 200

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.core.domain import Receiver
-from tests.core.kept import Kept, live
+from tests.core.kept import Kept, fold, live
 
 from menura.core import fields
 from menura.core.definitions import ParameterDefinition
@@ -338,3 +338,33 @@ def test_a_component_is_known_once_it_is_registered(node: Node) -> None:
     assert "component shovel not found" in refusal(
         PreconditionFailed, lambda: node.parameters.checked("shovel", "n", {}, "/")
     )
+
+
+def test_what_was_kept_and_is_not_valid_any_more_is_told_and_has_no_effect(kept: Kept) -> None:
+    for definition in (
+        ParameterDefinition("/", "policy", "p", '{"pattern": "("}'),
+        ParameterDefinition("/", "operator_policy", "o", "no JSON"),
+        ParameterDefinition("/", "vhost-limits", "limits", '{"max-queues": "three"}'),
+        ParameterDefinition("", "", "cluster_name", "no JSON"),
+        ParameterDefinition("/", "number", "n", "no JSON"),
+        ParameterDefinition("/", "number", "good", "1"),
+        ParameterDefinition("", "", "good", "2"),
+    ):
+        kept.catalog.put(definition)
+    node = Node(lambda size: bytes(size))
+    told = [str(unfit) for unfit in node.keep(kept.catalog, kept.journal, fold(kept.catalog.changes))]
+    effect = " is kept, but has no effect: "
+    assert [line.partition(effect)[0] for line in told] == [
+        "policy 'p' in virtual host '/'",
+        "operator policy 'o' in virtual host '/'",
+        "vhost-limits 'limits' in virtual host '/'",
+        "global parameter 'cluster_name'",
+        "number 'n' in virtual host '/'",
+    ]
+    assert 'Key "definition" not found in p' in told[0]
+    assert told[2].endswith('max-queues should be a number, actually was <<"three">>. Set it anew, or delete it.'), (
+        told[2]
+    )
+    assert node.vhosts["/"].limits == {}
+    assert node.parameters.globals == {"good": 2}
+    assert [(found.name, found.value) for found in node.parameters.kept()] == [("good", 1)]

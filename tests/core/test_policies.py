@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from typing import Any
 
@@ -445,3 +446,51 @@ def test_a_dead_letter_key_longer_than_any_routing_key_is_refused_in_an_argument
     }
     with pytest.raises(PreconditionFailed, match="too_long,256"):
         vhost.declare_queue("q", arguments=given)
+
+
+# -- what another version has kept -------------------------------------------------------------------------------
+
+GOOD = {"pattern": "^q", "definition": {"max-length": 4}, "priority": 1, "apply-to": "all"}
+UNFIT = {
+    "pattern": GOOD | {"pattern": "("},
+    "definition": GOOD | {"definition": {"max-length": -4, "message-ttl": 1}},
+    "key": GOOD | {"definition": {"max-width": 4}},
+    "apply-to": GOOD | {"apply-to": "everything"},
+    "kind": GOOD | {"apply-to": []},
+    "priority": GOOD | {"priority": "high"},
+    "no number": GOOD | {"priority": float("nan")},
+    "missing": {"pattern": "^q"},
+    "text": "max-length",
+    "list": [1],
+    "nothing": None,
+}
+
+
+@pytest.mark.parametrize("component", ["policy", "operator_policy"])
+@pytest.mark.parametrize("what", UNFIT)
+def test_a_kept_policy_that_is_not_valid_any_more_applies_to_nothing_until_it_is_set_anew(
+    what: str, component: str
+) -> None:
+    kept = live()
+    operator = component == "operator_policy"
+    queue = kept.vhost.declare_queue("q", durable=True)
+    kept.vhost.policies.set("good", value("^q", {"max-length": 9}), operator=operator)
+    kept.catalog.put(ParameterDefinition("/", component, "p", json.dumps(UNFIT[what])))
+    again = kept.next_life()
+    policies = again.vhost.policies
+    assert length_max(again.vhost.queues["q"]) == 9, "as if there were the other one alone"
+    assert policies.by_name[component]["p"].fault
+    assert json.dumps(policies.by_name[component]["p"].value), "it can be shown"
+    policies.set("p", GOOD, operator=operator)
+    assert length_max(again.vhost.queues["q"]) == 4
+    assert length_max(again.next_life().vhost.queues["q"]) == 4
+    assert length_max(queue) == 9
+
+
+def test_a_kept_policy_that_is_not_valid_any_more_can_be_cleared() -> None:
+    kept = live()
+    kept.catalog.put(ParameterDefinition("/", "policy", "p", "{"))
+    again = kept.next_life()
+    again.vhost.policies.clear("p")
+    assert not again.vhost.policies.by_name["policy"]
+    assert not again.next_life().vhost.policies.by_name["policy"]

@@ -47,6 +47,7 @@ class Desk:
         self.seen: list[str] = []
         self.closed: list[str] = []
         self.application = Application(self.broker, (*ALL, self._routes()), self.turns.append)
+        self.broker.application = self.application
 
     def _routes(self) -> Routes:
         routes = Routes("tests")

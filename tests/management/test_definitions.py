@@ -184,6 +184,7 @@ FAULTS = [
     (_with("users", name="eve", tags="", password_hash="???"), "user 'eve': password hash is not base64"),
     (_with("users", tags=""), "name must be a string, not null"),
     (_with("users", name="", tags=""), "a user needs a name"),
+    (_with("users", name="menura-local", password_hash="", tags=""), "'menura-local' is what the broker calls"),
     (_with("vhosts", name=7), "name must be a string, not 7"),
     (_with("vhosts", name="x", limits={"unheard-of": 1}), "vhost 'x': Validation failed"),
     (_with("permissions", user="eve", vhost="safe", configure="", write="", read=""), "permission 'eve'"),

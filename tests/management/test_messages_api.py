@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,15 @@ from hypothesis import strategies as st
 from pika.adapters.blocking_connection import BlockingChannel
 from tests.management.conftest import http_port
 from tests.management.http_client import Answer, Client
+from tests.management.http_peer import Desk, HttpPeer, request
 
 import menura
+from menura.core.content import body_of, pack
+from menura.core.routing import Route
+from menura.core.run import Run
+from menura.core.steps import finish
+from menura.management import publishing
+from menura.management.http.messages import HttpError, run
 from menura.management.views.message import written
 
 PROPERTIES = {
@@ -273,7 +280,7 @@ def test_a_payload_can_be_read_back(body: bytes, cut: int, piece: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("menura.management.views.message._PIECE_BYTES", 3 * piece)
         shown, encoded = (
-            json.loads(ended(written({"a": 1}, body[:cut], len(body), encoding))) for encoding in ("auto", "base64")
+            json.loads(_written(body[:cut], cut < len(body), encoding)) for encoding in ("auto", "base64")
         )
     assert shown["a"] == 1
     back = shown["payload"].encode() if shown["payload_encoding"] == "string" else base64.b64decode(shown["payload"])
@@ -282,9 +289,92 @@ def test_a_payload_can_be_read_back(body: bytes, cut: int, piece: int) -> None:
     assert base64.b64decode(encoded["payload"]) == body[:cut]
 
 
-def ended(work: Generator[None, None, bytes]) -> bytes:
-    while True:
+def _written(body: bytes, cut: bool, encoding: str) -> bytes:
+    out = bytearray()
+    finish(written(out, {"a": 1}, body, cut, encoding))
+    return bytes(out)
+
+
+def test_a_payload_that_is_too_large_stays_unless_less_of_it_is_wanted(
+    api: Client, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("menura.management.api.messages.BYTES_MAX", 5000)
+    for payload in ("small", "x" * 5001):
+        publish(api, queue, payload=payload)
+    asked = {"count": 2, "ackmode": "ack_requeue_false", "encoding": "auto"}
+    assert [found["payload"] for found in api.post(f"/queues/%2F/{queue}/get", asked).json] == ["small"]
+    refused = api.post(f"/queues/%2F/{queue}/get", asked)
+    assert refused.status == 400
+    assert refused.json["reason"] == "a payload of 5001 octets is too large to be given: truncate it to 5000"
+    (cut,) = api.post(f"/queues/%2F/{queue}/get", {**asked, "truncate": 5000}).json
+    assert (len(cut["payload"]), cut["payload_bytes"], cut["redelivered"]) == (5000, 5001, True)
+    assert api.post(f"/queues/%2F/{queue}/get", asked).json == []
+
+
+def test_others_are_served_while_many_messages_are_put_back_to_their_places() -> None:
+    desk = Desk()
+    vhost = desk.broker.node.vhosts["/"]
+    queue = vhost.declare_queue("q")
+    route = Route("", "q")
+    for number in range(3000):
+        content = pack(b"\0\0", b"%d" % number)
+        vhost.publish(route, Run(route, [content], len(content), len(content), False))
+    peer, counts = HttpPeer(desk), set()
+    asked = {"count": 3000, "ackmode": "ack_requeue_true", "encoding": "auto"}
+    peer.session.receive(request("POST", "/api/queues/%2F/q/get", json.dumps(asked).encode()))
+    while not (said := peer.session.flush()):
+        assert desk.busy()
+        desk.turns.popleft()()
+        counts.add(queue.ready_count)
+        assert queue.ready_count + queue.unsettled_count == 3000
+    peer.said += said
+    (told,) = peer.finish().answers("POST")
+    assert [int(found["payload"]) for found in json.loads(told.body)] == list(range(3000))
+    assert len(counts) > 5
+    assert [int(body_of(queue.take(1)[1].contents[0])) for _ in range(3000)] == list(range(3000))
+
+
+@given(st.binary(max_size=60).map(lambda body: base64.b64encode(body).decode()) | st.text("AB=+/ \n", max_size=40))
+def test_a_payload_in_base64_is_the_same_in_pieces(payload: str) -> None:
+    given = {"payload": payload, "payload_encoding": "base64"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("menura.management.publishing._PIECE_CHARACTERS", 8)
         try:
-            next(work)
-        except StopIteration as end:
-            return end.value
+            found = run(publishing.body_of(given))
+        except HttpError:
+            found = None
+    try:
+        whole = base64.b64decode(payload, validate=True)
+    except ValueError:
+        whole = None
+    assert found == whole
+
+
+def test_others_are_served_while_a_large_message_is_published() -> None:
+    desk = Desk()
+    queue = desk.broker.node.vhosts["/"].declare_queue("q")
+    body = bytes(range(256)) * 20_000
+    said = {"routing_key": "q", "properties": {}, "payload_encoding": "base64"}
+    asked = json.dumps({**said, "payload": base64.b64encode(body).decode()}).encode()
+    peer = HttpPeer(desk)
+    peer.session.receive(request("POST", "/api/exchanges/%2F/amq.default/publish", asked))
+    turns = 0
+    while not (answer := peer.session.flush()):
+        assert desk.busy()
+        desk.turns.popleft()()
+        turns += 1
+    peer.said += answer
+    assert [told.body for told in peer.answers("POST")] == [b'{"routed":true}']
+    assert body_of(queue.take(1)[1].contents[0]) == body
+    assert turns > 5
+
+
+def test_nothing_is_published_where_the_virtual_host_has_gone_while_a_large_message_was_read() -> None:
+    desk = Desk()
+    desk.broker.node.add_vhost("v")
+    desk.broker.node.users.permit("guest", "v")
+    said = {"routing_key": "q", "properties": {}, "payload_encoding": "string", "payload": "x" * 5_000_000}
+    peer = HttpPeer(desk)
+    peer.session.receive(request("POST", "/api/exchanges/v/amq.default/publish", json.dumps(said).encode()))
+    desk.broker.node.delete_vhost("v")
+    assert [told.status for told in peer.finish().answers("POST")] == [404]

@@ -18,6 +18,7 @@ import menura
 from menura.management import definitions
 from menura.management.api.live import ANSWER_BYTES_MAX
 from menura.management.http.long_json import OTHERS_MAX, SHORT_BYTES, TooMuch, in_pieces, mostly_text
+from menura.management.http.messages import run
 
 # -- long bodies -------------------------------------------------------------------------------------------------
 
@@ -38,7 +39,7 @@ def value(seed: random.Random, depth: int = 0) -> Any:
 
 def is_refused(text: str) -> bool:
     """Whether neither way of reading takes it."""
-    for read in (mostly_text, lambda text: definitions.run(in_pieces(text))):
+    for read in (lambda text: run(mostly_text(text)), lambda text: definitions.run(in_pieces(text))):
         try:
             read(text)
         except ValueError:
@@ -54,7 +55,7 @@ def test_long_json_is_read_as_any_other() -> None:
         seed = random.Random(number)
         made = {f"{at}\n": value(seed) for at in range(seed.randrange(1, 6))}
         text = json.dumps(made, ensure_ascii=seed.random() < 0.5, indent=seed.choice([None, 1]))
-        assert mostly_text(text) == made
+        assert run(mostly_text(text)) == made
         assert definitions.run(in_pieces(f" {text} ")) == made
         cut = text[: seed.randrange(len(text))]
         for broken in (cut, text + "x", text + ",", f"{{{text[1:-1]},}}", f"[{text}]"):
@@ -71,13 +72,39 @@ def test_long_arrays_are_read_in_many_steps() -> None:
     assert sum(1 for _ in in_pieces(text)) >= 50
 
 
+def test_a_long_text_is_read_in_pieces_that_cut_no_escape(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("menura.management.http.long_json.PIECE_CHARACTERS", 40)
+    print("seed", seed := first_seed())
+    random_ = random.Random(seed)
+    yields = 0
+    for _ in range(500):
+        pieces = ["x" * 20, "\\", '"', "\n", "é", "😀", "/", "abc"]
+        text = "".join(random_.choices(pieces, [9, 1, 1, 1, 1, 1, 1, 9], k=random_.randrange(60)))
+        said = json.dumps({"a": text, "b": [text[:10]]}, ensure_ascii=random_.random() < 0.5)
+        work = mostly_text(said)
+        yields += sum(1 for _ in work)
+        assert run(mostly_text(said)) == {"a": text, "b": [text[:10]]}
+        cut = said[: random_.randrange(len(said))]
+        with pytest.raises(ValueError):  # noqa: PT011  # of whatever kind
+            run(mostly_text(cut))
+    assert yields > 500
+
+
+@pytest.mark.parametrize("wrong", ["\x00", "\\", '\\ud83d"', "\\x", '"', "\n"])
+def test_what_is_wrong_far_inside_a_long_text_is_refused(wrong: str) -> None:
+    for before in ("x" * 300_000, "\\n" * 150_000):
+        with pytest.raises(ValueError):  # noqa: PT011  # of whatever kind
+            run(mostly_text('{"a": "' + before + wrong + "x" * 300_000 + '"}'))
+    assert run(mostly_text('{"a": "' + "\\\\" * 300_000 + '"}')) == {"a": "\\" * 300_000}
+
+
 def test_what_is_long_has_to_be_text() -> None:
-    assert len(mostly_text(json.dumps({"payload": "x" * OTHERS_MAX * 2, "n": 1}))["payload"]) == OTHERS_MAX * 2
+    assert len(run(mostly_text(json.dumps({"payload": "x" * OTHERS_MAX * 2, "n": 1})))["payload"]) == OTHERS_MAX * 2
     for much in ({"a": [0] * OTHERS_MAX}, {"a": [0] * (OTHERS_MAX // 5), "b": [0] * (OTHERS_MAX // 5)}):
         with pytest.raises(TooMuch):
-            mostly_text(json.dumps(much))
+            run(mostly_text(json.dumps(much)))
     with pytest.raises(TooMuch):
-        mostly_text(json.dumps(dict.fromkeys(map(str, range(1000)))))
+        run(mostly_text(json.dumps(dict.fromkeys(map(str, range(1000))))))
 
 
 def test_a_body_of_very_many_values_is_not_read(api: Client, unique: str) -> None:

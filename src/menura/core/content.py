@@ -18,7 +18,7 @@ _BODY = struct.Struct(">BHI")
 END = b"\xce"
 
 
-def pack(properties: bytes, body: bytes) -> bytes:
+def pack(properties: bytes, body: bytes | bytearray) -> bytes:
     """The packed form of a properties block (see `properties`) and a body of at most 4 GiB."""
     if not body:
         return b"".join((_HEADER.pack(2, 1, 12 + len(properties), 60, 0, 0), properties, END))
@@ -48,6 +48,12 @@ def body_length(content: bytes) -> int:
 def body_of(content: bytes) -> bytes:
     start = properties_end(content) + 8
     return content[start:-1] if start < len(content) else b""
+
+
+def view_of_body(content: bytes) -> memoryview:
+    """The body without a copy of it."""
+    start = properties_end(content) + 8
+    return memoryview(content)[start:-1] if start < len(content) else memoryview(b"")
 
 
 def with_properties(content: bytes, properties: bytes) -> bytes:

@@ -20,6 +20,7 @@ from menura.core.memory import MemoryAccount
 from menura.core.ports import Catalog, Journal, Published, Settled, Stored
 
 BEHIND_BYTES = 64 * 1024 * 1024
+_FORGOTTEN_A_TURN = 200
 
 
 class Promise(NamedTuple):
@@ -50,6 +51,7 @@ class Keeper:
         self._weighed_bytes = 0
         self._waiting: dict[Waiter, None] = {}
         self._gathered: list[Published | Settled] | None = None
+        self._certain = catalog.committed  # the number of a change
         self._gone: deque[tuple[int, int]] = deque()  # queues by the number of the change that deletes them
         catalog.on_committed = self._committed
         journal.on_durable = self._durable
@@ -69,6 +71,7 @@ class Keeper:
 
     def weigh(self) -> None:
         """See how far behind the disk is, and charge the memory account; once a turn is enough."""
+        self._forget()
         # The journal goes on by itself: what it notes and moves is behind what anybody was promised.
         unwritten_bytes = max(self.appended - self.journal.durable, 0)
         self.behind = unwritten_bytes > BEHIND_BYTES
@@ -81,9 +84,16 @@ class Keeper:
         self._wake()
 
     def _committed(self, number: int) -> None:
-        while self._gone and self._gone[0][0] <= number:
-            self.journal.forget(self._gone.popleft()[1])
+        self._certain = number
+        self._forget()
         self._wake()
+
+    def _forget(self) -> None:
+        """Let go of queues that are certain to be deleted. Where there are very many, the rest has to wait a turn."""
+        for _ in range(_FORGOTTEN_A_TURN):
+            if not self._gone or self._gone[0][0] > self._certain:
+                return
+            self.journal.forget(self._gone.popleft()[1])
 
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, {}
@@ -138,6 +148,10 @@ class Keeper:
     def delete_queue(self, definition: QueueDefinition) -> None:
         """Drop a queue's definition and, once that is certain, its messages."""
         self._gone.append((self.catalog.delete(definition), definition.id))
+
+    def forget_queue(self, id: int) -> None:
+        """Drop a queue's messages once all is certain that was done until now: its definition went with another."""
+        self._gone.append((self.catalog.changed, id))
 
 
 def _among(published: Published, queue: int, first: int, last: int) -> Iterator[Stored]:

@@ -10,6 +10,7 @@ from menura.core.agenda import Agenda
 from menura.core.alarms import Alarms
 from menura.core.counting import Counts, History, Overview, of_vhost
 from menura.core.definitions import Definitions, VHostDefinition
+from menura.core.emptying import empty
 from menura.core.errors import NotAllowed, PreconditionFailed
 from menura.core.event_exchange import EventExchange
 from menura.core.events import Events
@@ -19,12 +20,13 @@ from menura.core.limits import check_connection_limits
 from menura.core.login_counts import LoginCounts
 from menura.core.logins import Logins
 from menura.core.memory import MemoryAccount
-from menura.core.parameters import Parameters
+from menura.core.parameters import Parameters, Unfit
 from menura.core.passwords import SALT_BYTES
 from menura.core.ports import Catalog, Journal
 from menura.core.presence import Presence
 from menura.core.queue_types import check_default_type
 from menura.core.restoring import restore
+from menura.core.steps import Steps, finish
 from menura.core.tallies import NOTHING_SENT, NOTHING_TAKEN, DeadKey, Register, Sent, Taken, Totals
 from menura.core.tracing import Tracer
 from menura.core.vhost import VHost
@@ -63,33 +65,39 @@ class Node:
         self.keeper: Keeper | None = None
         self.users = Users()
         self.users.events = self.events
+        self.alarms.on_change.append(lambda resource, short: self.users.ask_again())
         self.logins = Logins(self.users, lambda: self.agenda.now)
         self.parameters = Parameters(self)
         self.vhosts: dict[str, VHost] = {}
+        # Those that were deleted, and the work that is left.
+        self._ending: dict[VHost, Steps] = {}
         # What virtual hosts that were deleted had counted.
         self.gone = Counts()
         self._gone_register = Register()
         self.add_vhost(DEFAULT_VHOST, "Default virtual host")
 
-    def keep(self, catalog: Catalog, journal: Journal, definitions: Definitions) -> None:
+    def keep(self, catalog: Catalog, journal: Journal, definitions: Definitions) -> list[Unfit]:
         """Take over what outlived the last process, and from now on keep what is to outlive this one.
 
-        To be called before anything else is done with the node.
+        To be called before anything else is done with the node. Of what was set, that which has no effect any more.
         """
         self.keeper = Keeper(catalog, journal, self.memory)
         self.vhosts.clear()
         for vhost in definitions.vhosts:
             self._new_vhost(vhost.name).definition = vhost
         self.users.restore(definitions)
-        self.parameters.restore(definitions)
+        unfit = self.parameters.restore(definitions)
         self.users.catalog = catalog
-        if not self.vhosts:
+        if definitions.are_new:
             self.add_vhost(DEFAULT_VHOST, "Default virtual host")
         restore(self.vhosts, definitions, journal)
+        return unfit
 
     def add_vhost(self, name: str, description: str = "") -> VHost:
         """The virtual host of that name, made if there is none."""
         if name not in self.vhosts:
+            for steps in [steps for vhost, steps in self._ending.items() if vhost.name == name]:
+                finish(steps)  # what is told and kept of the two would be mixed up
             self._define(self._new_vhost(name), VHostDefinition(name, description))
             self.events.tell("vhost.created", name=name, description=description)
         return self.vhosts[name]
@@ -141,21 +149,14 @@ class Node:
 
     def delete_vhost(self, name: str) -> None:
         """Remove a virtual host with all that is in it; its clients are sent away."""
+        finish(self.delete_vhost_in_steps(name))
+
+    def delete_vhost_in_steps(self, name: str) -> Steps:
+        """The same, where it is gone for everybody, on the disk as well, with the first step."""
         vhost = self.vhost(name)
         if vhost.definition.protected:
             raise PreconditionFailed(f"Refusing to delete virtual host '{name}' because it is protected from deletion")
-        for connected in list(self.presence.connections):
-            if connected.vhost == name:
-                connected.end(f"vhost '{name}' is deleted")
         self.parameters.forget_vhost(name)
-        for queue in list(vhost.queues.values()):
-            vhost.remove_queue(queue)
-        for reply_queue in list(vhost.reply_queues):
-            vhost.remove_reply_queue(reply_queue)
-        for exchange in vhost.exchanges.values():
-            exchange.forget(self.memory)
-        self.gone += of_vhost(self.vhosts.pop(name))
-        self._gone_register.absorb(vhost.register)
         if self.keeper is not None:
             self.keeper.catalog.delete(VHostDefinition(name))
         for user in self.users:
@@ -163,7 +164,20 @@ class Node:
             for key in [key for key in user.topic_permissions if key[0] == name]:
                 del user.topic_permissions[key]
         self.users.version += 1
-        self.events.tell("vhost.deleted", name=name)
+        del self.vhosts[name]
+        vhost.deleted = True
+        steps = self._ending[vhost] = self._end(vhost)
+        yield
+        yield from steps
+
+    def _end(self, vhost: VHost) -> Steps:
+        try:
+            yield from empty(self, vhost)
+        finally:
+            del self._ending[vhost]
+            self.gone += of_vhost(vhost)
+            self._gone_register.absorb(vhost.register)
+        self.events.tell("vhost.deleted", name=vhost.name)
 
     def add_user(self, name: str, password: str, tags: frozenset[str] = frozenset()) -> None:
         """Create a user, or give an existing one a new password and tags."""
@@ -206,17 +220,22 @@ class Node:
     @property
     def counts(self) -> Counts:
         """What has happened to messages since the start."""
-        return sum(map(of_vhost, self.vhosts.values()), start=self.gone)
+        return sum(map(of_vhost, self._counting), start=self.gone)
+
+    @property
+    def _counting(self) -> list[VHost]:
+        """Virtual hosts of which `gone` does not know."""
+        return [*self.vhosts.values(), *self._ending]
 
     @property
     def registers(self) -> list[Register]:
         """Where all that clients do is counted; the first one is of virtual hosts that were deleted."""
-        return [self._gone_register, *(vhost.register for vhost in self.vhosts.values())]
+        return [self._gone_register, *(vhost.register for vhost in self._counting)]
 
     def totals(self) -> dict[str, Totals]:
         """What clients have sent and taken since the start, by protocol."""
         found = self._gone_register.totals()
-        for vhost in self.vhosts.values():
+        for vhost in self._counting:
             for protocol, totals in vhost.register.totals().items():
                 found.setdefault(protocol, Totals()).add(totals)
         return found

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from menura.core.definitions import Definitions, ParameterDefinition
 from menura.core.errors import NotFound, PreconditionFailed
-from menura.core.policies import OPERATOR_POLICY, POLICY, policy
+from menura.core.policies import OPERATOR_POLICY, POLICY, kept_policy
 from menura.core.policy_rules import Faults, faults, refuse, require
 from menura.core.restoring import RANKED
+from menura.core.steps import Steps, finish
 from menura.core.terms import term
 
 if TYPE_CHECKING:
@@ -50,6 +51,20 @@ class Parameter(NamedTuple):
     component: str
     name: str
     value: Any
+
+
+class Unfit(NamedTuple):
+    """A parameter that is kept and has no effect, as it is not valid (any more), and why."""
+
+    vhost: str
+    component: str
+    name: str
+    fault: str
+
+    def __str__(self) -> str:
+        where = f" in virtual host '{self.vhost}'" if self.vhost else ""
+        what = self.component.replace("_", " ") or "global parameter"
+        return f"{what} '{self.name}'{where} is kept, but has no effect: {self.fault}. Set it anew, or delete it."
 
 
 class Parameters:
@@ -121,11 +136,15 @@ class Parameters:
 
     def set(self, component: str, name: str, value: Any, vhost: str, user: str | None = None) -> None:
         """Set a parameter of a virtual host, but for policies, which have a verb of their own."""
+        finish(self.set_in_steps(component, name, value, vhost, user))
+
+    def set_in_steps(self, component: str, name: str, value: Any, vhost: str, user: str | None = None) -> Steps:
+        """The same: the first step sets it, and with the last one all that lives follows it."""
         if component == POLICY:
             raise PreconditionFailed("policies may not be set using this method")
         where = self._node.vhost(vhost)
         if component == OPERATOR_POLICY:
-            where.policies.set(name, value, operator=True)
+            yield from where.policies.set_in_steps(name, value, operator=True)
         elif component == VHOST_LIMITS:
             require(name, value, _VHOST_LIMITS, optional=_VHOST_LIMITS)
             self._put(ParameterDefinition(vhost, VHOST_LIMITS, _THE_LIMITS, json.dumps(value)))
@@ -134,11 +153,14 @@ class Parameters:
             self._set(component, name, value, vhost, user)
 
     def clear(self, component: str, name: str, vhost: str) -> None:
+        finish(self.clear_in_steps(component, name, vhost))
+
+    def clear_in_steps(self, component: str, name: str, vhost: str) -> Steps:
         if component == POLICY:
             raise PreconditionFailed("policies may not be cleared using this method")
         where = self._node.vhost(vhost)
         if component == OPERATOR_POLICY:
-            where.policies.clear(name, operator=True)
+            yield from where.policies.clear_in_steps(name, operator=True)
         elif component == VHOST_LIMITS and where.limits:
             self._delete(ParameterDefinition(vhost, VHOST_LIMITS, _THE_LIMITS))
             where.limits = {}
@@ -168,20 +190,37 @@ class Parameters:
         users = self._node.users
         users.limit(name, {key: limit for key, limit in users.get(name).limits.items() if which not in (key, "all")})
 
-    def restore(self, definitions: Definitions) -> None:
-        """Make what a catalog has."""
-        for vhost, component, name, value in definitions.parameters:
-            if component in (POLICY, OPERATOR_POLICY):
-                operator = component == OPERATOR_POLICY
-                self._node.vhost(vhost).policies.add(
-                    policy(name, json.loads(value), operator=operator), operator=operator
-                )
-            elif component == VHOST_LIMITS:
-                self._node.vhost(vhost).limits = json.loads(value)
-            elif not component:
-                self.globals[name] = json.loads(value)
-            elif component != RANKED:
-                self._values[vhost, component, name] = json.loads(value)
+    def restore(self, definitions: Definitions) -> list[Unfit]:
+        """Make what a catalog has. What is not in order by now stays there and has no effect: told are its faults."""
+        found = []
+        for definition in definitions.parameters:
+            if fault := self._restore(definition):
+                found.append(Unfit(definition.vhost, definition.component, definition.name, fault))
+        return found
+
+    def _restore(self, definition: ParameterDefinition) -> str:
+        """What is wrong with it, if anything."""
+        vhost, component, name, text = definition
+        try:
+            value = json.loads(text)
+        except ValueError:
+            if component not in (POLICY, OPERATOR_POLICY):
+                return "what is kept of it is not JSON"
+            value = None
+        if component in (POLICY, OPERATOR_POLICY):
+            operator = component == OPERATOR_POLICY
+            policy = kept_policy(name, value, operator=operator)
+            self._node.vhost(vhost).policies.add(policy, operator=operator)
+            return policy.fault
+        if component == VHOST_LIMITS:
+            if wrong := faults(name, value, _VHOST_LIMITS, optional=_VHOST_LIMITS):
+                return "; ".join(wrong)
+            self._node.vhost(vhost).limits = value
+        elif not component:
+            self.globals[name] = value
+        elif component != RANKED:
+            self._values[vhost, component, name] = value
+        return ""
 
     def _put(self, definition: ParameterDefinition) -> None:
         value = json.loads(definition.value)

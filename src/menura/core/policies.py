@@ -4,9 +4,10 @@ At most one policy and one operator policy count for a queue or exchange: of tho
 priority, and of equal ones the first by name. What the two and the queue's own arguments come to is `settings`. A
 policy that says something the type of a queue cannot do does not match that queue.
 
-A change reaches what lives at once: `set` and `clear` look at every queue and exchange that the policy, as it was or as
-it is now, may be about, and at nothing else. What is declared later asks for its settings then; both are one search
-per policy.
+A change reaches what lives: `set` and `clear` look at every queue and exchange that the policy, as it was or as it is
+now, may be about, and at nothing else. What is declared later asks for its settings then; both are one search per
+policy. Where there are many queues they go `in_steps`. Each queue gets what holds when its turn comes, so changes that
+come while others are under way lead to the same in any order.
 
 Policies outlive the process as parameters (`policy` and `operator_policy`), checked and worded as RabbitMQ does.
 """
@@ -14,17 +15,18 @@ Policies outlive the process as parameters (`policy` and `operator_policy`), che
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from menura.core.arguments import Arguments, queue_type, text
 from menura.core.definitions import ParameterDefinition
-from menura.core.errors import NotFound
+from menura.core.errors import NotFound, PreconditionFailed
 from menura.core.patterns import Pattern
-from menura.core.policy_rules import checked
+from menura.core.policy_rules import checked, reason_of
 from menura.core.queue_types import CLASSIC, QUORUM
 from menura.core.settings import PLAIN, QueueSettings, joined, queue_settings
+from menura.core.steps import Steps, finish
 
 if TYPE_CHECKING:
     from menura.core.vhost import VHost
@@ -53,7 +55,10 @@ _UNSUPPORTED: dict[str, frozenset[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """`definition` is never empty; `kinds` says to what the policy may apply."""
+    """`definition` is never empty; `kinds` says to what the policy may apply.
+
+    One with a `fault` was kept by another version, which had other rules. It applies to nothing.
+    """
 
     name: str
     pattern: Pattern
@@ -61,6 +66,7 @@ class Policy:
     priority: int | float
     apply_to: str
     kinds: frozenset[str]
+    fault: str = ""
 
     def covers(self, kind: str, name: str) -> bool:
         return kind in self.kinds and self.pattern.search(name)
@@ -95,11 +101,32 @@ def policy(name: str, value: Any, *, operator: bool = False) -> Policy:
     return Policy(name, pattern, definition, value["priority"], apply_to, kinds)
 
 
+def kept_policy(name: str, value: Any, *, operator: bool = False) -> Policy:
+    """The same of a value that was valid when it was set."""
+    try:
+        return policy(name, value, operator=operator)
+    except PreconditionFailed as refusal:
+        given = value if isinstance(value, dict) else {}
+        pattern = Pattern("^$")
+        pattern.source = str(given.get("pattern", ""))
+        definition, priority = given.get("definition"), given.get("priority")
+        return Policy(
+            name,
+            pattern,
+            definition if isinstance(definition, dict) else {},
+            priority if isinstance(priority, int | float) and priority == priority else 0,  # not a number: not equal
+            str(given.get("apply-to", "all")),
+            frozenset(),
+            reason_of(refusal),
+        )
+
+
 class Policies:
     """The policies and operator policies of a virtual host."""
 
     def __init__(self, vhost: VHost) -> None:
         self._vhost = vhost
+        self._under_way = 0
         self.by_name: dict[str, dict[str, Policy]] = {POLICY: {}, OPERATOR_POLICY: {}}
         # Those that may apply to a kind of thing, the first to count first, with what says whether they do.
         self._ranked: dict[tuple[str, str], list[tuple[Search, Policy]]] = {}
@@ -110,17 +137,25 @@ class Policies:
 
     def set(self, name: str, value: Any, *, operator: bool = False) -> None:
         """Make a policy, or put it in the place of the one of this name."""
+        finish(self.set_in_steps(name, value, operator=operator))
+
+    def set_in_steps(self, name: str, value: Any, *, operator: bool = False) -> Steps:
+        """The same: the first step sets it, and with the last one all that lives follows it."""
         component = _component(operator)
         new = policy(name, value, operator=operator)
         before = self.by_name[component].get(name)
-        if before is not None and before.value == new.value:
+        if before is None or before.value != new.value:
+            self._keep(ParameterDefinition(self._vhost.name, component, name, json.dumps(new.value)))
+            self.add(new, operator=operator)
+            self._vhost.events.tell("policy.set", name=name, vhost=self._vhost.name, **new.value)
+        elif not self._under_way:
             return
-        self._keep(ParameterDefinition(self._vhost.name, component, name, json.dumps(new.value)))
-        self.add(new, operator=operator)
-        self._apply([new] if before is None else [before, new])
-        self._vhost.events.tell("policy.set", name=name, vhost=self._vhost.name, **new.value)
+        yield from self._apply([new] if before is None else [before, new])
 
     def clear(self, name: str, *, operator: bool = False) -> None:
+        finish(self.clear_in_steps(name, operator=operator))
+
+    def clear_in_steps(self, name: str, *, operator: bool = False) -> Steps:
         component = _component(operator)
         gone = self.by_name[component].pop(name, None)
         if gone is None:
@@ -128,8 +163,8 @@ class Policies:
         self._rank(component)
         if self._vhost.keeper is not None:
             self._vhost.keeper.catalog.delete(ParameterDefinition(self._vhost.name, component, name))
-        self._apply([gone])
         self._vhost.events.tell("policy.cleared", name=name, vhost=self._vhost.name)
+        yield from self._apply([gone])
 
     def add(self, new: Policy, *, operator: bool = False) -> None:
         """Unchecked, for what is declared from now on, and not for the catalog to know."""
@@ -148,22 +183,32 @@ class Policies:
         if self._vhost.keeper is not None:
             self._vhost.keeper.catalog.put(definition)
 
-    def _apply(self, changed: Iterable[Policy]) -> None:
-        vhost, changed = self._vhost, list(changed)
-        for queue in list(vhost.queues.values()):
-            kind = queue_type(queue.arguments)
-            if any(policy.covers(kind, queue.name) for policy in changed):
-                settings = self.queue_settings(queue.name, queue.arguments)
-                if settings != (queue.rules.settings if queue.rules is not None else PLAIN):
-                    queue.configure(settings)
-        if any("exchange" in policy.kinds for policy in changed):
-            self.meet_exchanges()
+    def _apply(self, changed: Sequence[Policy]) -> Steps:
+        self._under_way += 1
+        try:
+            for queue in list(self._vhost.queues.values()):
+                yield
+                kind = queue_type(queue.arguments)
+                if queue.alive and any(policy.covers(kind, queue.name) for policy in changed):
+                    settings = self.queue_settings(queue.name, queue.arguments)
+                    if settings != (queue.rules.settings if queue.rules is not None else PLAIN):
+                        queue.configure(settings)
+            if any("exchange" in policy.kinds for policy in changed):
+                yield from self._meet_exchanges()
+        finally:
+            self._under_way -= 1
 
     def meet_exchanges(self) -> None:
         """Tell every exchange what to do with what it can route nowhere."""
-        for exchange in self._vhost.exchanges.values():
-            exchange.alternate = self.alternate(exchange.name, exchange.arguments)
-        self._vhost.version += 1
+        finish(self._meet_exchanges())
+
+    def _meet_exchanges(self) -> Steps:
+        for exchange in list(self._vhost.exchanges.values()):
+            yield
+            alternate = self.alternate(exchange.name, exchange.arguments)
+            if alternate != exchange.alternate:
+                exchange.alternate = alternate
+                self._vhost.version += 1
 
     # -- what they come to -----------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from menura.core.terms import Pairs, term
 Faults = list[str]
 APPLY_TO = ("queues", "classic_queues", "quorum_queues", "streams", "exchanges", "all")
 _SEGMENT_BYTES_MAX = 3_000_000_000
+_START = "Validation failed\n\n"
 
 
 def checked(name: str, value: Any, *, operator: bool) -> Pattern:
@@ -40,7 +41,12 @@ def require(name: str, value: Any, checks: Mapping[str, Callable[[Any], Faults]]
 
 def refuse(found: Faults) -> None:
     if found:
-        raise PreconditionFailed("Validation failed\n\n" + "".join(fault + "\n" for fault in found))
+        raise PreconditionFailed(_START + "".join(fault + "\n" for fault in found))
+
+
+def reason_of(refusal: PreconditionFailed) -> str:
+    """The faults in one line."""
+    return "; ".join(str(refusal).removeprefix(_START).splitlines())
 
 
 def faults(

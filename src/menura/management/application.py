@@ -36,6 +36,7 @@ from menura.management.http.messages import (
     not_found,
 )
 from menura.management.http.session import HttpSession
+from menura.management.open_streams import OpenStreams
 from menura.management.routes import Route, Router, Routes
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Application:
     ) -> None:
         self.backend = backend
         self.router = Router(parts)
+        self.streams = OpenStreams()
         self.call_soon = call_soon
         self._jobs: deque[_Job] = deque()
         self._scheduled = False

@@ -10,7 +10,7 @@ _PARTS_MAX = 20
 _BOUNDARY_MAX = 70
 
 
-def fields(content_type: str, body: bytes) -> dict[str, bytes]:
+def fields(content_type: str, body: bytes | bytearray) -> dict[str, bytes]:
     """What each field has. Raises PreconditionFailed for what is no form."""
     boundary = _parameter("content-type", content_type, "boundary")
     if not boundary or len(boundary) > _BOUNDARY_MAX:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Generator
 from typing import Any
 
 from menura.core import content, fields, properties
@@ -25,6 +26,8 @@ from menura.management.bodies import Body
 from menura.management.http.messages import bad_request
 from menura.management.views.arguments import encoded
 
+# Four of them are three octets.
+_PIECE_CHARACTERS = 128 * 1024
 _NUMBERS = {"delivery_mode": 0xFF, "priority": 0xFF, "timestamp": (1 << 64) - 1}
 
 
@@ -40,7 +43,7 @@ def writable(vhost: VHost, access: Access, name: str, key: str) -> Exchange:
 
 
 def publish(
-    vhost: VHost, access: Access, by: Connected, exchange: Exchange, key: str, block: bytes, body: bytes
+    vhost: VHost, access: Access, by: Connected, exchange: Exchange, key: str, block: bytes, body: bytes | bytearray
 ) -> bool:
     """Publish a message; whether a queue has taken it."""
     decoded = Properties.decode(block)
@@ -124,8 +127,8 @@ def _number(name: str, value: Any) -> int:
     return value
 
 
-def body_of(given: Body) -> bytes:
-    """The body that `payload` and `payload_encoding` say."""
+def body_of(given: Body) -> Generator[None, None, bytes | bytearray]:
+    """The body that `payload` and `payload_encoding` say; a long one is decoded piece by piece."""
     payload, encoding = given["payload"], given["payload_encoding"]
     if not isinstance(payload, str):
         raise bad_request("payload_not_string")
@@ -133,7 +136,14 @@ def body_of(given: Body) -> bytes:
         return bodies.text(given, "payload").encode()
     if encoding != "base64":
         raise bad_request(["unsupported_encoding", encoding])
+    body = bytearray()
     try:
-        return base64.b64decode(payload, validate=True)
+        for at in range(0, len(payload), _PIECE_CHARACTERS):
+            if at:
+                if len(body) * 4 != at * 3:  # it ended before
+                    raise ValueError
+                yield
+            body += base64.b64decode(payload[at : at + _PIECE_CHARACTERS], validate=True)
     except (binascii.Error, ValueError):
         raise bad_request(["not_base64", payload[:100]]) from None
+    return body

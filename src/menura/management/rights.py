@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from menura.core.access import Access, FullAccess, User
+from menura.core.access import LOCAL_USER, Access, FullAccess, User
 from menura.core.vhost import VHost
 from menura.management.http.messages import HttpError, not_authorised, not_found
 
@@ -41,11 +41,9 @@ POLICYMAKER = Right.POLICYMAKER
 MONITORING = Right.MONITORING
 ADMINISTRATOR = Right.ADMINISTRATOR
 
-# Whoever may use the files of the broker. The name is in no list of users, and cannot log in.
-LOCAL_USER = "menura-local"
-
 
 def local_user() -> User:
+    """Whoever came through the socket in the data directory."""
     return User(LOCAL_USER, tags=frozenset(("administrator",)))
 
 

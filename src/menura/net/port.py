@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Session(Protocol):
@@ -49,6 +49,14 @@ class Session(Protocol):
 
     def lost(self) -> None:
         """The socket is gone."""
+
+
+@runtime_checkable
+class Answering(Protocol):
+    """A session whose peer may have said all that it will, and still wait for answers. For others that is the end."""
+
+    def input_ended(self) -> None:
+        """The peer will say no more. It is `finished` once there is nothing to be said either."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ def _imported(request: Request, vhost: str | None = None) -> Work:
     return {"skipped": [skipped._asdict() for skipped in done.skipped]} if done.skipped else None
 
 
-def _sent(request: Request) -> bytes:
+def _sent(request: Request) -> bytes | bytearray:
     """The document: the body, or the file of a form."""
     kind = request.headers.get("content-type", "")
     if not kind.lower().startswith("multipart/form-data"):

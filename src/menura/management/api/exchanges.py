@@ -75,7 +75,7 @@ def declare(request: Request, vhost: str, name: str) -> Answer:
     name = checked_name("exchange", _not_default(name))
     kind = bodies.text(body, "type", "direct")
     if kind not in KINDS:
-        raise PreconditionFailed(f"invalid exchange type '{kind[:100]}'")
+        raise PreconditionFailed(f"unknown exchange type '{kind[:100]}'")
     given = arguments(body)
     access = access_to(request, vhost)
     access.require(Verb.CONFIGURE, "exchange", name)

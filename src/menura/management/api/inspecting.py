@@ -106,10 +106,12 @@ def look(request: Request, vhost: str, name: str) -> Work:
     while peek.step():
         yield
     seen = peek.result
-    rows = yield from array(seen_message(message, encoding) for message in seen.messages)
+    out = bytearray(b'{"messages":')
+    yield from array(out, (seen_message(out, message, encoding) for message in seen.messages))
     next = f'"{seen.mark[0]}:{seen.mark[1]}"' if seen.mark is not None else "null"
     about = f'"examined":{seen.examined},"complete":{"true" if seen.complete else "false"},"next":{next}'
-    return Response(body=b"".join((b'{"messages":', rows, b",", about.encode(), b"}")))
+    out += b"," + about.encode() + b"}"
+    return Response(body=out)
 
 
 @routes.post(_QUEUE + "/move", MANAGEMENT, "Move messages to another queue or exchange", body=_SEND, returns=_MOVED)

@@ -8,7 +8,8 @@ by one, and an answer is sent when it differs from the one before:
 
 `of` counts the paths. What takes long to answer is asked for less often, so that a tab left open on a broker with
 very many queues stays a small part of its work. Nothing is done while the client does not read, and nothing more is
-told to a user who is gone, or has another password or other tags since the stream was opened.
+told to a user who is gone, or has another password or other tags since the stream was opened. How many streams there
+may be is in `open_streams`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from menura.core.access import User
+from menura.core.attempts import host_of
 from menura.management.http.messages import (
     JSON_TYPE,
     Answer,
@@ -62,7 +64,9 @@ def live(request: Request) -> Answer:
     targets = request.query.get("of", [])
     if not 0 < len(targets) <= PATHS_MAX:
         raise bad_request(f"of must be there once or up to {PATHS_MAX} times")
-    return Stream(Feed(request.backend.application, request, targets).poll)
+    streams, whose = request.backend.application.streams, (request.user.name, host_of(request.peer.address))
+    streams.enter(*whose)
+    return Stream(Feed(request.backend.application, request, targets).poll, close=lambda: streams.leave(*whose))
 
 
 class Feed:

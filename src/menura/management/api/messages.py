@@ -6,22 +6,23 @@ where there is a limit to these. `/api/menura/queues/.../peek` (`inspecting`) do
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from menura.core.access import Verb
 from menura.core.arguments import queue_type
-from menura.core.content import body_length, body_of, properties_of
+from menura.core.content import body_length, properties_of, view_of_body
 from menura.core.errors import Locked, NotFound, PreconditionFailed
 from menura.core.presence import Connected
 from menura.core.properties import Properties, PropertiesError
 from menura.core.queue import Queue
 from menura.core.queue_types import QUORUM
 from menura.core.run import Run
+from menura.core.steps import Steps, finish
 from menura.management import bodies, publishing
 from menura.management.api.queues import entered_queue
 from menura.management.bodies import Body
-from menura.management.http.messages import Answer, HttpError, Request, Response, Work, bad_request
+from menura.management.http.messages import HttpError, Request, Response, Work, bad_request
 from menura.management.naming import checked_key, exchange_name
 from menura.management.rights import MANAGEMENT, access_to, entered_vhost
 from menura.management.routes import Routes
@@ -79,12 +80,14 @@ _MESSAGE = {
     body=_PUBLISH,
     returns={"type": "object", "properties": {"routed": {"type": "boolean"}}, "required": ["routed"]},
 )
-def publish(request: Request, vhost: str, name: str) -> Answer:
-    host, body = entered_vhost(request, vhost), request.json()
+def publish(request: Request, vhost: str, name: str) -> Work:
+    entered_vhost(request, vhost)
+    body = yield from request.long_json()
     bodies.require(body, *_PUBLISH["required"])
     key = checked_key(bodies.text(body, "routing_key"))
     block = publishing.properties_block(bodies.table(body, "properties"))
-    message = publishing.body_of(body)
+    message = yield from publishing.body_of(body)
+    host = entered_vhost(request, vhost)  # there may be another one by now
     access = access_to(request, vhost)
     with _as_a_client_is_told():
         bytes_max = request.backend.config.message_bytes_max
@@ -121,23 +124,29 @@ def get(request: Request, vhost: str, name: str) -> Work:
     if body["encoding"] not in ENCODINGS:
         raise bad_request("Unsupported encoding. Please use auto or base64.")
     truncate = _number(body, "truncate") if body.get("truncate") is not None else None
-    taken = InHand(queue, mode, _client(request, vhost))
+    taken = InHand(queue, mode, _client(request, vhost), BYTES_MAX + 1 if truncate is None else truncate)
     try:
         while len(taken.found) < (count if 0 <= count <= MESSAGES_MAX else MESSAGES_MAX) and taken.one():
             if len(taken.found) % _AT_ONCE == 0:
                 yield
-    finally:
-        taken.end()
+        yield from taken.end()
+    except BaseException:
+        finish(taken.end())
+        raise
     if taken.found and mode != ACK_MODES[0]:
         request.audit("messages.taken", queue=name, vhost=vhost, messages=len(taken.found), mode=mode)
-    return Response(body=(yield from array(_message(row, truncate, body["encoding"]) for row in taken.found)))
+    out = bytearray()
+    yield from array(out, (_message(out, row, truncate, body["encoding"]) for row in taken.found))
+    return Response(body=out)
 
 
 class InHand:
-    """Messages in the hands of a request, until its `end`."""
+    """Messages in the hands of a request, until its `end`. Of each it wants up to `wanted_bytes` of the body."""
 
-    def __init__(self, queue: Queue, mode: str, by: Connected) -> None:
+    def __init__(self, queue: Queue, mode: str, by: Connected, wanted_bytes: int) -> None:
         self.found: list[tuple[int, Run, bool, int]] = []
+        self._ended = 0  # of those found
+        self._wanted_bytes = wanted_bytes
         self._queue = queue
         self._mode = mode
         self._by = by
@@ -153,6 +162,12 @@ class InHand:
             taking.get_empty += 1
             return False
         position, run, redelivered = got
+        body_bytes = body_length(run.contents[0])
+        if min(body_bytes, self._wanted_bytes) > BYTES_MAX:
+            queue.requeue(position, run)
+            if self.found:
+                return False
+            raise bad_request(f"a payload of {body_bytes} octets is too large to be given: truncate it to {BYTES_MAX}")
         self._left_bytes -= run.size_bytes
         if queue.vhost.tracer is not None:
             queue.vhost.tracer.delivered(self._by, 1, queue, run, redelivered)
@@ -164,23 +179,30 @@ class InHand:
             taking.get += 1
         return True
 
-    def end(self) -> None:
-        """Do with them what was asked for: as a whole, so that what is gone stays so once that has been answered."""
-        queue = self._queue
-        with queue.vhost.together():
-            for position, run, _, _ in self.found:
-                if self._mode == "ack_requeue_false":
-                    queue.settle(position, run)
-                elif self._mode == "reject_requeue_false":
-                    queue.reject(position, run)
-                else:
-                    queue.requeue(position, run, failed=self._mode == "reject_requeue_true")
+    def end(self) -> Steps:
+        """Do with them what was asked for. Those of a step go as one: what is certain to be gone stays so."""
+        while self._ended < len(self.found):
+            part = self.found[self._ended : self._ended + _AT_ONCE]
+            self._ended += len(part)
+            with self._queue.vhost.together():
+                for position, run, _, _ in part:
+                    self._let_go(position, run)
+            yield
+
+    def _let_go(self, position: int, run: Run) -> None:
+        if self._mode == "ack_requeue_false":
+            self._queue.settle(position, run)
+        elif self._mode == "reject_requeue_false":
+            self._queue.reject(position, run)
+        else:
+            self._queue.requeue(position, run, failed=self._mode == "reject_requeue_true")
 
 
-def _message(row: tuple[int, Run, bool, int], truncate: int | None, encoding: str) -> Generator[None, None, bytes]:
+def _message(out: bytearray, row: tuple[int, Run, bool, int], truncate: int | None, encoding: str) -> Steps:
     _, run, redelivered, left = row
     content = run.contents[0]
-    whole_bytes, body = body_length(content), body_of(content)
+    whole_bytes, body = body_length(content), view_of_body(content)
+    body = body if truncate is None else body[: max(truncate, 0)]
     try:
         properties = properties_json(Properties.decode(properties_of(content)))
     except PropertiesError:
@@ -193,7 +215,7 @@ def _message(row: tuple[int, Run, bool, int], truncate: int | None, encoding: st
         "message_count": left,
         "properties": properties,
     }
-    return written(about, body if truncate is None else body[: max(truncate, 0)], whole_bytes, encoding)
+    return written(out, about, body, len(body) < whole_bytes, encoding)
 
 
 def _number(body: Body, key: str) -> int:

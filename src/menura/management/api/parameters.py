@@ -7,7 +7,7 @@ from typing import Any
 from menura.core.vhost import VHost
 from menura.management import bodies, lists
 from menura.management.definitions import exporting
-from menura.management.http.messages import Answer, Request, created, not_found
+from menura.management.http.messages import Answer, Request, Work, created, not_found
 from menura.management.rights import POLICYMAKER, acting_user, governed_vhost, own_vhosts, seen_vhost
 from menura.management.routes import Routes
 from menura.management.views import schemas
@@ -70,21 +70,21 @@ def one(request: Request, component: str, vhost: str, name: str) -> Answer:
     body=_BODY,
     returns=schemas.NOTHING,
 )
-def put(request: Request, component: str, vhost: str, name: str) -> Answer:
+def put(request: Request, component: str, vhost: str, name: str) -> Work:
     where, body = governed_vhost(request, vhost), request.json()
     bodies.require_name("a parameter", name)
     bodies.require(body, "value")
     is_new = _find(request, where, component, name) is None
-    request.node.parameters.set(component, name, body["value"], vhost, acting_user(request))
+    yield from request.node.parameters.set_in_steps(component, name, body["value"], vhost, acting_user(request))
     request.audit("parameter.set", component=component, name=name, vhost=vhost)
     return created() if is_new else None
 
 
 @routes.delete("/api/parameters/{component}/{vhost}/{name}", POLICYMAKER, "Clear a parameter", returns=schemas.NOTHING)
-def delete(request: Request, component: str, vhost: str, name: str) -> Answer:
+def delete(request: Request, component: str, vhost: str, name: str) -> Work:
     if _find(request, governed_vhost(request, vhost), component, name) is None:
         raise not_found()
-    request.node.parameters.clear(component, name, vhost)
+    yield from request.node.parameters.clear_in_steps(component, name, vhost)
     request.audit("parameter.cleared", component=component, name=name, vhost=vhost)
 
 

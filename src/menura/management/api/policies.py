@@ -7,7 +7,7 @@ from typing import Any
 from menura.core.policies import OPERATOR_POLICY, POLICY, Policy
 from menura.core.vhost import VHost
 from menura.management import bodies, lists
-from menura.management.http.messages import Answer, Request, created, not_found
+from menura.management.http.messages import Answer, Request, Work, created, not_found
 from menura.management.rights import (
     ADMINISTRATOR,
     MANAGEMENT,
@@ -70,7 +70,7 @@ def _enter(path: str, component: str, what: str, setting: Right) -> None:
         body=_BODY,
         returns=schemas.NOTHING,
     )
-    def put(request: Request, vhost: str, name: str) -> Answer:
+    def put(request: Request, vhost: str, name: str) -> Work:
         where = governed_vhost(request, vhost)
         bodies.require_name("a policy", name)
         body = request.json()
@@ -82,16 +82,16 @@ def _enter(path: str, component: str, what: str, setting: Right) -> None:
             "apply-to": _or(body.get("apply-to"), "all"),
         }
         is_new = name not in where.policies.by_name[component]
-        where.policies.set(name, value, operator=component == OPERATOR_POLICY)
+        yield from where.policies.set_in_steps(name, value, operator=component == OPERATOR_POLICY)
         request.audit(f"{component}.set", name=name, vhost=vhost)
         return created() if is_new else None
 
     @routes.delete(f"{path}/{{vhost}}/{{name}}", setting, f"Delete one of the {what}", returns=schemas.NOTHING)
-    def delete(request: Request, vhost: str, name: str) -> Answer:
+    def delete(request: Request, vhost: str, name: str) -> Work:
         where = governed_vhost(request, vhost)
         if name not in where.policies.by_name[component]:
             raise not_found()
-        where.policies.clear(name, operator=component == OPERATOR_POLICY)
+        yield from where.policies.clear_in_steps(name, operator=component == OPERATOR_POLICY)
         request.audit(f"{component}.cleared", name=name, vhost=vhost)
 
 

@@ -9,7 +9,7 @@ from menura.core.node import NAME
 from menura.core.vhost import VHost
 from menura.management import bodies, lists
 from menura.management.bodies import Body
-from menura.management.http.messages import Answer, HttpError, Request, created, not_found
+from menura.management.http.messages import Answer, HttpError, Request, Work, created, not_found
 from menura.management.rights import ADMINISTRATOR, MANAGEMENT, acting_user, seen_vhosts
 from menura.management.routes import Routes
 from menura.management.statistics import QUERY, windows
@@ -108,11 +108,11 @@ def _tracing(body: Body) -> bool | None:
 @routes.delete(
     "/api/vhosts/{vhost}", ADMINISTRATOR, "Delete a virtual host and all that is in it", returns=schemas.NOTHING
 )
-def delete(request: Request, vhost: str) -> Answer:
+def delete(request: Request, vhost: str) -> Work:
     if _find(request, vhost).definition.protected:
         why = f"Refusing to delete virtual host '{vhost}' because it is protected from deletion"
         raise HttpError(412, "precondition_failed", why)
-    request.node.delete_vhost(vhost)
+    yield from request.node.delete_vhost_in_steps(vhost)
     request.audit("vhost.deleted", name=vhost)
 
 

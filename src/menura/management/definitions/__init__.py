@@ -11,29 +11,17 @@ cannot be taken over, as there is no such thing here, is left out and told (`Imp
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from menura.management.definitions.exporting import Identity, single, whole
 from menura.management.definitions.importing import Imported, Skipped, import_definitions, parse
+from menura.management.http.messages import run
 
 if TYPE_CHECKING:
     from menura.core.node import Node
 
 __all__ = ["Identity", "Imported", "Skipped", "import_definitions", "load", "parse", "run", "single", "whole"]
-
-Result = TypeVar("Result")
-
-
-def run(work: Generator[None, None, Result]) -> Result:
-    """The result of a generator that nobody has to share time with."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
 
 
 def load(node: Node, path: Path) -> list[Imported]:

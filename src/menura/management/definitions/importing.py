@@ -19,6 +19,7 @@ from menura.management.http.long_json import in_pieces
 
 if TYPE_CHECKING:
     from menura.core.node import Node
+    from menura.core.steps import Steps
 
 _ITEMS_AT_ONCE = 20
 _SKIPPED_MAX = 1000
@@ -41,9 +42,9 @@ class Imported(NamedTuple):
     skipped: list[Skipped]
 
 
-def parse(text: bytes) -> Generator[None, None, dict[str, Any]]:
+def parse(text: bytes | bytearray) -> Generator[None, None, dict[str, Any]]:
     """A document; {} for nothing at all. Raises PreconditionFailed."""
-    if not text.strip():
+    if not text or text.isspace():
         return {}
     try:
         document = text.decode("utf-8-sig")
@@ -113,12 +114,16 @@ class _Import:
             for at, item in enumerate(found):
                 if at % _ITEMS_AT_ONCE == 0:
                     yield
-                self._one(kind, add, item)
+                yield from self._one(kind, add, item)
 
-    def _one(self, kind: str, add: Callable[[Item], None], item: Item) -> None:
+    def _one(self, kind: str, add: Callable[[Item], Steps | None], item: Item) -> Steps:
         try:
             with self._by():
-                add(item)
+                more = add(item)
+                if more is not None:
+                    next(more, None)
+            if more is not None:
+                yield from more
         except LeftOut as skip:
             self._skip(kind, item, str(skip))
         except (Refusal, ValueError) as error:

@@ -1,6 +1,7 @@
 """One thing of a document of definitions at a time, declared or set on a node: a method for each kind of thing.
 
-Each refuses what is wrong, in the words of RabbitMQ, and raises `LeftOut` for what there is no use for here.
+Each refuses what is wrong, in the words of RabbitMQ, and raises `LeftOut` for what there is no use for here. What takes
+long, as it is about all queues, is left to the caller: as steps.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from menura.core.exchange import Exchange
     from menura.core.node import Node
     from menura.core.queue import Queue
+    from menura.core.steps import Steps
     from menura.core.vhost import VHost
 
 Item = Mapping[str, Any]
@@ -127,9 +129,9 @@ class Maker:
         if self._node.parameters.globals.get(name, _NOTHING) != item["value"]:
             self._node.parameters.set_global(name, item["value"])
 
-    def policies(self, item: Item) -> None:
+    def policies(self, item: Item) -> Steps:
         vhost, name = self._where(item), bodies.text(item, "name")
-        vhost.policies.set(name, self._policy("policies", item, item))
+        return vhost.policies.set_in_steps(name, self._policy("policies", item, item))
 
     def _policy(self, kind: str, item: Item, value: Item) -> dict[str, Any]:
         """The value of a policy, without settings that mean nothing here."""
@@ -148,7 +150,7 @@ class Maker:
             "apply-to": value.get("apply-to", "all"),
         }
 
-    def parameters(self, item: Item) -> None:
+    def parameters(self, item: Item) -> Steps | None:
         vhost, component = self._where(item), bodies.text(item, "component")
         name, value = bodies.text(item, "name"), item.get("value")
         _require_value(item)
@@ -157,13 +159,14 @@ class Maker:
             raise LeftOut(f"nothing here acts on parameters of component {component}")
         if component == OPERATOR_POLICY:
             policy = self._policy("parameters", item, bodies.table(item, "value"))
-            vhost.policies.set(name, policy, operator=True)
-        elif component == VHOST_LIMITS:
+            return vhost.policies.set_in_steps(name, policy, operator=True)
+        if component == VHOST_LIMITS:
             self._node.parameters.set(component, name, value or {}, vhost.name)
         elif self._node is not self._real:
             parameters.checked(component, name, value, vhost.name, self._user)
         elif not any(kept[2:] == (name, value) for kept in parameters.kept(component, vhost.name)):
             parameters.set(component, name, value, vhost.name, self._user)
+        return None
 
     def queues(self, item: Item) -> None:
         vhost, name = self._where(item), bodies.text(item, "name")

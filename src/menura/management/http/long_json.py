@@ -2,7 +2,8 @@
 
 How long it takes to read JSON depends on how many values are in it: a text of megabytes takes no time, as many small
 values take seconds. So a long object is read member by member. `mostly_text` takes those in which what is long is text,
-as the payload of a message is; `in_pieces` takes anything, and gives others their turn between the items of an array.
+as the payload of a message is, and gives others their turn between pieces of it; `in_pieces` takes anything, and does
+that between the items of an array.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ SHORT_BYTES = 64 * 1024
 """What is no longer is read at once."""
 OTHERS_MAX = 256 * 1024
 """So long may everything in an object together be that is not text."""
+PIECE_CHARACTERS = 128 * 1024
+"""Of a long text so much is read at a time."""
+_ESCAPE_CHARACTERS = 12  # at most, of what must not be cut: two halves of a character
 _MEMBERS_MAX = 100
 _ITEMS_AT_ONCE = 50
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -41,15 +45,15 @@ class TooMuch(ValueError):
     """There is more besides text than is read at once."""
 
 
-def mostly_text(text: str) -> dict[str, Any]:
+def mostly_text(text: str) -> Generator[None, None, dict[str, Any]]:
     """An object in which what is long is text. Raises ValueError, and TooMuch for others."""
     found: dict[str, Any] = {}
-    escapes, room = "\\u" in text, OTHERS_MAX
+    room = OTHERS_MAX
     at = _behind(text, 0, "{")
     while True:
         name, at = _name(text, at)
         if text.startswith('"', at):
-            found[name], at = _string(text, at + 1, True)
+            found[name], at = yield from _long_string(text, at + 1)
         else:
             short = text[at : at + room]
             try:
@@ -58,8 +62,8 @@ def mostly_text(text: str) -> dict[str, Any]:
                 raise TooMuch if len(short) == room else ValueError(name) from None
             room -= length
             at += length
-        if escapes:
-            _require_text(found[name])
+            if "\\u" in short:
+                _require_text(found[name])
         if len(found) > _MEMBERS_MAX:
             raise TooMuch
         at = _space(text, at)
@@ -67,6 +71,39 @@ def mostly_text(text: str) -> dict[str, Any]:
             _end(text, _behind(text, at, "}"))
             return found
         at += 1
+
+
+def _long_string(text: str, at: int) -> Generator[None, None, tuple[str, int]]:
+    """A text, and what is behind its end. Where it is dense with escapes it is read at once."""
+    begin, parts, plain, ended = at, [""], True, False
+    while not ended:
+        stop = _cut(text, at + PIECE_CHARACTERS)
+        before = at
+        if stop > at:
+            part, length = _string(text[at:stop] + '"', 0, True)
+            ended = length <= stop - at  # or it was the mark that we have added
+            at = at + length if ended else stop
+        else:
+            part, at = _string(text, at, True)
+            ended = True
+        if plain and text.find("\\", before, at) >= 0:
+            parts, plain = [text[begin:before]], False
+        if not plain:
+            _require_text(part)
+            parts.append(part)
+        if not ended:
+            yield
+    return text[begin : at - 1] if plain else "".join(parts), at
+
+
+def _cut(text: str, stop: int) -> int:
+    """Where a text may be cut, not far before `stop`; 0 for nowhere."""
+    if stop >= len(text):
+        return 0
+    for end in range(stop, max(stop - PIECE_CHARACTERS // 2, 0), -_ESCAPE_CHARACTERS):
+        if text.rfind("\\", end - _ESCAPE_CHARACTERS, end) < 0:
+            return end
+    return 0
 
 
 def in_pieces(text: str) -> Generator[None, None, dict[str, Any]]:

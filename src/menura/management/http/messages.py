@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import parse_qs, quote
 
 from menura.core.peers import Peer
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from menura.core.node import Node
     from menura.management.backend import Backend
 
+Result = TypeVar("Result")
 JSON_TYPE = "application/json"
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 """Those that change nothing."""
@@ -61,11 +62,12 @@ class Response(NamedTuple):
 class Stream(NamedTuple):
     """An answer without an end: `poll` is asked twice a second, with the time in seconds, for what is to be sent.
 
-    It is not asked while the client does not read what it was sent.
+    It is not asked while the client does not read what it was sent. `close` is called when nobody listens any more.
     """
 
     poll: Callable[[float], bytes]
     content_type: str = "text/event-stream"
+    close: Callable[[], None] = lambda: None
 
 
 Answer = Any
@@ -99,7 +101,7 @@ class Request:
     peer: Peer
     origins: tuple[str, ...] = ()
     """Pages elsewhere that may use the API."""
-    body: bytes = b""
+    body: bytes | bytearray = b""
     now: float = 0.0
     body_bytes_max: int = BODY_BYTES_MAX
     abandoned: bool = False
@@ -154,16 +156,30 @@ class Request:
 
     def json(self) -> dict[str, Any]:
         """The body as an object; {} for none. A long one may have long texts in it, and little besides."""
-        if not self.body.strip():
+        return run(self.long_json())
+
+    def long_json(self) -> Generator[None, None, dict[str, Any]]:
+        """The same, with others served while a long text is read."""
+        if not self.body or self.body.isspace():
             return {}
-        value = parsed(self.body) if len(self.body) <= SHORT_BYTES else _long_object(self.body)
+        value = parsed(self.body) if len(self.body) <= SHORT_BYTES else (yield from _long_object(self.body))
         require_shallow(value)
         if not isinstance(value, dict):
             raise bad_request("not_json_object")
         return value
 
 
-def parsed(body: bytes) -> Any:
+def run(work: Generator[Any, None, Result]) -> Result:
+    """The result of a generator that nobody has to share time with."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+
+
+def parsed(body: bytes | bytearray) -> Any:
     """JSON of somebody else's, of which all numbers and texts can be written again."""
     try:
         value = json.loads(body, parse_constant=refuse, parse_float=finite)
@@ -174,9 +190,9 @@ def parsed(body: bytes) -> Any:
     return value
 
 
-def _long_object(body: bytes) -> dict[str, Any]:
+def _long_object(body: bytes | bytearray) -> Generator[None, None, dict[str, Any]]:
     try:
-        return mostly_text(body.decode("utf-8-sig"))
+        return (yield from mostly_text(body.decode("utf-8-sig")))
     except TooMuch:
         raise HttpError(413, "bad_request", f"only texts may be longer than {OTHERS_MAX} octets") from None
     except (ValueError, RecursionError):

@@ -5,6 +5,8 @@ Who asks is decided as soon as a head is there, so a body is only taken from tho
 that something was changed waits until the change is certain (`core.output`). Work that takes long is done by the
 application in slices; meanwhile nothing more is read here.
 
+A client that shuts its end after its requests is answered; one that follows an event stream has gone.
+
 A client has `HEAD_SECONDS_MAX` for a head, `BODY_SECONDS_MAX` for a body, and `IDLE_SECONDS_MAX` between requests; one
 that does not take its answer for `UNREAD_SECONDS_MAX` is cut off.
 """
@@ -99,6 +101,13 @@ class HttpSession:
             return
         self._go_on()
 
+    def input_ended(self) -> None:
+        """What was asked is answered."""
+        if self._http is None or self._stream is not None:
+            self._close()
+        else:
+            self.receive(b"")
+
     def _go_on(self) -> None:
         """Deal with what is here: a few requests now, and more in the loop's next turn."""
         self._waiting = False
@@ -190,8 +199,7 @@ class HttpSession:
         if verdict is not None:
             self._answer(verdict)
             return
-        request.body = bytes(self._body)
-        self._body = bytearray()
+        request.body, self._body = self._body, bytearray()
         self._working = True
         self._application.handle(request, self._handled)
 
@@ -199,6 +207,8 @@ class HttpSession:
         """What a request came to, at once or later."""
         self._working = False
         if self._closing or self._request is None:
+            if isinstance(answer, Stream):
+                answer.close()
             return
         if self._request.method not in SAFE_METHODS:
             self._output.promise()
@@ -225,6 +235,7 @@ class HttpSession:
         unread = http.their_state is h11.SEND_BODY
         headers = [("date", formatdate(usegmt=True)), *self._application.headers(request)]
         if isinstance(answer, Stream) and request.method == "HEAD":
+            answer.close()
             answer = Response(content_type=answer.content_type)
         if isinstance(answer, Stream):
             headers += [("content-type", answer.content_type), *_COMMON]
@@ -276,9 +287,14 @@ class HttpSession:
     def _close(self) -> None:
         self._closing = True
         self._rest = memoryview(b"")
-        self._stream = None
+        self._end_stream()
         self._deadline = None
         self._output.wake()
+
+    def _end_stream(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
 
     def flush(self) -> bytes:
         if self._rest and not (self.congested or self._output.pieces):
@@ -328,7 +344,7 @@ class HttpSession:
     def lost(self) -> None:
         self._closing = True
         self._rest = memoryview(b"")
-        self._stream = None
+        self._end_stream()
         if self._request is not None:
             self._request.abandoned = True
             self._request = None

@@ -1,16 +1,17 @@
-"""A message that waits in a queue, in JSON."""
+"""A message that waits in a queue, in JSON. Many, or large ones, are written to one place: joining them takes long."""
 
 from __future__ import annotations
 
 import base64
 import json
 from codecs import getincrementaldecoder
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from menura.core.browsing import Seen
 from menura.core.dead_letters import DEATHS
 from menura.core.properties import Properties
+from menura.core.steps import Steps
 from menura.management.views.arguments import as_json
 
 AUTO, BASE64 = "auto", "base64"
@@ -21,59 +22,60 @@ _AT_ONCE = 10
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
-def array(messages: Iterable[Generator[None, None, bytes]]) -> Generator[None, None, bytes]:
-    """Messages, each being written, as an array."""
-    found = []
+def array(out: bytearray, messages: Iterable[Steps]) -> Steps:
+    """Messages, each being written to the same place, as an array."""
+    out += b"["
     for at, message in enumerate(messages):
         if at % _AT_ONCE == 0:
             yield
-        found.append((yield from message))
-    return b"".join((b"[", b",".join(found), b"]"))
+        if at:
+            out += b","
+        yield from message
+    out += b"]"
 
 
-def written(about: Mapping[str, Any], body: bytes, whole_bytes: int, encoding: str) -> Generator[None, None, bytes]:
-    """A message as a JSON object: what there is to say about it, and its body or the beginning of that.
+def written(out: bytearray, about: Mapping[str, Any], body: bytes | memoryview, cut: bool, encoding: str) -> Steps:
+    """A message as a JSON object: what there is to say about it, and its body, or the beginning where it was `cut`.
 
     The body is text where it is some and may be, otherwise in base64. A long one is written piece by piece.
     """
-    kind, pieces = "string", None
+    start = len(out)
     if encoding == AUTO:
-        pieces = yield from _as_text(body, len(body) < whole_bytes)
-    if pieces is None:
-        kind, pieces = "base64", (yield from _as_base64(body))
-    head = f'{_encode(about)[:-1]},"payload_encoding":"{kind}","payload":"'
-    return b"".join((head.encode(errors="replace"), *pieces, b'"}'))
-
-
-def _as_text(body: bytes, cut: bool) -> Generator[None, None, list[bytes] | None]:
-    """What stands between the quotation marks; None if it is no text. It may have been cut within a character."""
-    decoder = getincrementaldecoder("utf-8")()
-    pieces = []
-    try:
-        for at in range(0, len(body), _PIECE_BYTES):
-            text = decoder.decode(body[at : at + _PIECE_BYTES], final=not cut and at + _PIECE_BYTES >= len(body))
-            pieces.append(_encode(text)[1:-1].encode())
-            if len(body) > _PIECE_BYTES:
-                yield
-    except UnicodeDecodeError:
-        return None
-    return pieces
-
-
-def _as_base64(body: bytes) -> Generator[None, None, list[bytes]]:
-    pieces = []
+        out += _head(about, "string")
+        try:
+            yield from _add_text(out, body, cut)
+        except UnicodeDecodeError:
+            del out[start:]
+        else:
+            out += b'"}'
+            return
+    out += _head(about, "base64")
     for at in range(0, len(body), _PIECE_BYTES):
-        pieces.append(base64.b64encode(body[at : at + _PIECE_BYTES]))
+        out += base64.b64encode(body[at : at + _PIECE_BYTES])
         if len(body) > _PIECE_BYTES:
             yield
-    return pieces
+    out += b'"}'
+
+
+def _head(about: Mapping[str, Any], kind: str) -> bytes:
+    return f'{_encode(about)[:-1]},"payload_encoding":"{kind}","payload":"'.encode(errors="replace")
+
+
+def _add_text(out: bytearray, body: bytes | memoryview, cut: bool) -> Steps:
+    """What stands between the quotation marks. It may have been cut within a character."""
+    decoder = getincrementaldecoder("utf-8")()
+    for at in range(0, len(body), _PIECE_BYTES):
+        text = decoder.decode(bytes(body[at : at + _PIECE_BYTES]), final=not cut and at + _PIECE_BYTES >= len(body))
+        out += _encode(text)[1:-1].encode()
+        if len(body) > _PIECE_BYTES:
+            yield
 
 
 def properties_json(properties: Properties) -> dict[str, Any]:
     return {name: as_json(value) for name, value in properties.present().items()}
 
 
-def seen_message(seen: Seen, encoding: str) -> Generator[None, None, bytes]:
+def seen_message(out: bytearray, seen: Seen, encoding: str) -> Steps:
     """What a peek has found."""
     about = {
         "position": seen.position,
@@ -88,7 +90,7 @@ def seen_message(seen: Seen, encoding: str) -> Generator[None, None, bytes]:
         "expires_at_ms": seen.due_ms or None,
         "deaths": _deaths(seen.properties),
     }
-    return written(about, seen.body, seen.body_bytes, encoding)
+    return written(out, about, seen.body, len(seen.body) < seen.body_bytes, encoding)
 
 
 def _deaths(properties: Properties) -> list[dict[str, Any]]:

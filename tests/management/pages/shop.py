@@ -18,9 +18,9 @@ EVIL = "<img src=x onerror=alert(1)>\"'&"
 class Shop:
     """Exchanges and queues; `publishing` keeps sending orders from a thread of its own."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, name: str = "shop") -> None:
         self.url = url
-        self._connection, self.channel = self._connect("shop")
+        self._connection, self.channel = self._connect(name)
         self.channel.exchange_declare("orders", "topic", durable=True)
         self.channel.exchange_declare("dead", "fanout", durable=True)
         self.channel.queue_declare("orders.dead", durable=True)
@@ -43,6 +43,8 @@ class Shop:
     def _connect(self, name: str) -> tuple[Any, Any]:
         parameters = pika.URLParameters(self.url)
         parameters.client_properties = {"connection_name": name}
+        # It says nothing while a test is busy with the pages.
+        parameters.heartbeat = 0
         connection = pika.BlockingConnection(parameters)
         return connection, connection.channel()
 
@@ -51,7 +53,7 @@ class Shop:
 
     @contextmanager
     def publishing(self, key: str) -> Iterator[None]:
-        """Some hundred orders a second."""
+        """Some ten orders a second, so that they are soon taken even if it goes on for long."""
         over = threading.Event()
 
         def run() -> None:
@@ -61,7 +63,7 @@ class Shop:
                 number += 1
                 body = b'{"order": %d, "items": [{"sku": "A-%d"}]}' % (number, number % 7)
                 channel.basic_publish("orders", key, body, pika.BasicProperties(content_type="application/json"))
-                connection.process_data_events(0.005)
+                connection.process_data_events(0.02)
             connection.close()
 
         thread = threading.Thread(target=run)

@@ -62,9 +62,10 @@ export function newId(stem = "x") {
 
 /** Children that keep their elements from one state to the next.
  *
- * `signature` says whether an element has to be made anew; elements whose key is gone go, and the order is that given.
+ * `signature` says whether an element has to be made anew, or changed by `update(element, item)` if there is that;
+ * elements whose key is gone go, and the order is that given.
  */
-export function keyed(parent, { key, signature = JSON.stringify, make }) {
+export function keyed(parent, { key, signature = JSON.stringify, make, update }) {
   const kept = new Map();
   return (items) => {
     const seen = new Set();
@@ -73,7 +74,10 @@ export function keyed(parent, { key, signature = JSON.stringify, make }) {
       const id = key(item);
       const sign = signature(item);
       let known = kept.get(id);
-      if (known === undefined || known.sign !== sign) {
+      if (update && known !== undefined && known.sign !== sign) {
+        update(known.element, item);
+        known.sign = sign;
+      } else if (known === undefined || known.sign !== sign) {
         const element = make(item);
         if (known) {
           if (before === known.element) before = element;

@@ -64,8 +64,9 @@ export function find() {
   const dialog = open({ title: t("find.title"), body: h("div", { class: "finder" }, input, list) });
   let found = [];
   let at = 0;
-  let attempt = 0;
   let typing;
+  let looked;
+  let looking;
 
   const choose = (index) => {
     at = Math.max(0, Math.min(found.length - 1, index));
@@ -97,15 +98,23 @@ export function find() {
     dialog.close();
     location.hash = entry.href;
   };
-  const look = async () => {
-    attempt += 1;
-    const mine = attempt;
-    const wanted = input.value.trim();
+  const look = () => {
+    clearTimeout(typing);
+    looked = input.value.trim();
+    looking = search(looked);
+  };
+  const search = async (wanted) => {
     const pages = matchingPages(wanted);
     show(pages);
     if (!wanted) return;
     const answers = await Promise.all(KINDS.map((each) => ask(each, wanted)));
-    if (mine === attempt && dialog.open) show([...pages, ...answers.flat()]);
+    if (wanted === looked && dialog.open) show([...pages, ...answers.flat()]);
+  };
+  /** To what is chosen, of what fits the text as it is now: whoever types fast need not wait for the list. */
+  const enter = async () => {
+    if (input.value.trim() !== looked) look();
+    if (!found[at]) await looking;
+    if (dialog.open && found[at]) leave(found[at]);
   };
   input.addEventListener("input", () => {
     clearTimeout(typing);
@@ -114,7 +123,7 @@ export function find() {
   input.addEventListener("keydown", (event) => {
     const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (by) choose(at + by);
-    else if (event.key === "Enter" && found[at]) leave(found[at]);
+    else if (event.key === "Enter") enter();
     else return;
     event.preventDefault();
   });

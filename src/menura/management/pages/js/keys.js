@@ -1,5 +1,6 @@
 // The keyboard: "g" and a letter goes to a page, "/" to the filter, Ctrl K to anything, "?" shows the keys. Nothing is
-// taken from somebody who writes into a field, or who holds a modifier.
+// taken from somebody who writes into a field, or who holds a modifier. There is no time limit between "g" and the
+// letter. While a page is being opened, keys wait for it: whoever types fast means the next page, not the last.
 
 import { h } from "./dom.js";
 import { open } from "./dialog.js";
@@ -21,12 +22,32 @@ export const PLACES = {
   w: "shovels",
   d: "definitions",
 };
-const SECOND_KEY_MS = 1500;
 
-let waiting = 0;
+let afterG = false;
+let opening = false;
+const held = [];
 
 export function listen() {
   document.addEventListener("keydown", press);
+  document.addEventListener("pointerdown", () => {
+    afterG = false;
+  });
+}
+
+/** A page is being opened. */
+export function hold() {
+  opening = true;
+}
+
+/** It is there: what was pressed meanwhile is done. That may open another, for which the rest waits. */
+export function release() {
+  opening = false;
+  while (held.length && !opening) play(held.shift());
+}
+
+function play(key) {
+  if (isWriting(document.activeElement)) document.execCommand("insertText", false, key);
+  else if (!document.querySelector("dialog[open]")) act(key);
 }
 
 function press(event) {
@@ -41,24 +62,36 @@ function press(event) {
   }
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   if (isWriting(event.target) || document.querySelector("dialog[open]")) return;
-  const key = event.key.toLowerCase();
-  if (event.timeStamp < waiting && key in PLACES) {
-    waiting = 0;
-    event.preventDefault();
-    go(PLACES[key]);
-    return;
+  if (opening && event.key.length === 1) held.push(event.key);
+  else if (!act(event.key)) return;
+  event.preventDefault();
+}
+
+/** Whether the key means something here. */
+function act(key) {
+  const place = afterG ? PLACES[key.toLowerCase()] : undefined;
+  afterG = false;
+  if (place !== undefined) {
+    leave(place);
+    return true;
   }
-  waiting = 0;
-  const action = { g: wait, "/": toFilter, "?": showKeys, j: () => step(1), k: () => step(-1), n: create }[event.key];
-  if (action && action(event) !== false) event.preventDefault();
+  const action = { g: wait, "/": toFilter, "?": showKeys, j: () => step(1), k: () => step(-1), n: create }[key];
+  return action !== undefined && action() !== false;
+}
+
+/** To a page. It is told a moment later that the address has changed. */
+function leave(place) {
+  const at = location.hash;
+  go(place);
+  if (location.hash !== at) hold();
 }
 
 function isWriting(element) {
   return element.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(element.tagName);
 }
 
-function wait(event) {
-  waiting = event.timeStamp + SECOND_KEY_MS;
+function wait() {
+  afterG = true;
 }
 
 function toFilter() {

@@ -5,7 +5,7 @@ import * as api from "./api.js";
 import { fill, h } from "./dom.js";
 import { Frame } from "./frame.js";
 import { t } from "./i18n.js";
-import { listen } from "./keys.js";
+import { hold, listen, release } from "./keys.js";
 import { live } from "./live.js";
 import { loginPage } from "./login.js";
 import { empty, header } from "./parts.js";
@@ -22,6 +22,7 @@ class View {
     Object.assign(this, { params, query, root, user, vhosts: frame.vhosts });
     this.ends = [];
     this.ended = false;
+    this.awaited = 0;
   }
 
   title(text) {
@@ -42,7 +43,17 @@ class View {
     };
     const stream = live(paths, shown, failed);
     this.onEnd(() => stream.stop());
+    this.busyUntil(stream.first);
     return stream;
+  }
+
+  /** Say that what is shown is not all there yet. */
+  async busyUntil(loaded) {
+    this.awaited += 1;
+    this.root.setAttribute("aria-busy", "true");
+    await loaded;
+    this.awaited -= 1;
+    if (this.awaited === 0) this.root.removeAttribute("aria-busy");
   }
 
   gone() {
@@ -86,7 +97,11 @@ class View {
 }
 
 async function navigate() {
-  if (!frame) return;
+  if (!frame) {
+    release();
+    return;
+  }
+  hold();
   view?.end();
   const at = location.hash;
   const { page, params, query } = resolve(at);
@@ -98,16 +113,18 @@ async function navigate() {
   frame.at(page);
   if (page === undefined) opened.gone();
   else {
-    const module = await import(`./pages/${page}.js`);
-    if (view !== opened) return;
     try {
+      const module = await import(`./pages/${page}.js`);
+      if (view !== opened) return;
       module.open(opened);
     } catch (error) {
+      if (view !== opened) return;
       opened.trouble(error);
       console.error(error);
     }
   }
   frame.show(root, at, moved);
+  release();
 }
 
 async function enter() {
@@ -128,6 +145,7 @@ function askWho(error) {
   view?.end();
   frame?.end();
   view = frame = undefined;
+  release();
   fill(document.body, loginPage(enter, error), toasts());
 }
 

@@ -7,6 +7,7 @@ import { t } from "../i18n.js";
 import { followJournal } from "../journal.js";
 import { chip, facts, header, link, notice, section, tiles } from "../parts.js";
 import { queueState } from "../queue_state.js";
+import { tableRows } from "../tables.js";
 import { brokerRates, lengthChart } from "../traffic.js";
 import { windowChoice, windowQuery } from "../windows.js";
 
@@ -22,6 +23,13 @@ const QUEUE_FIELDS = [
   "message_stats.publish_details.rate",
   "message_stats.deliver_get_details.rate",
   "message_stats.ack_details.rate",
+];
+const QUEUE_COLUMNS = [
+  { text: (queue) => queue.name, cell: queueLink },
+  { text: (queue) => queueState(queue).word, cell: (queue) => queueState(queue).element() },
+  { num: true, cell: (queue) => count(queue.messages) },
+  { num: true, low: 1, cell: (queue) => rate(rateOf(queue.message_stats, "publish") ?? 0) },
+  { num: true, low: 1, cell: (queue) => rate(rateOf(queue.message_stats, "ack") ?? 0) },
 ];
 
 export function open(view) {
@@ -81,7 +89,10 @@ class Overview {
     this.rates = brokerRates();
     this.lengths = lengthChart();
     this.queueRows = h("tbody");
-    this.putQueues = keyed(this.queueRows, { key: (queue) => `${queue.vhost}/${queue.name}`, make: queueRow });
+    this.putQueues = tableRows(this.queueRows, {
+      key: (queue) => `${queue.vhost}/${queue.name}`,
+      columns: QUEUE_COLUMNS,
+    });
     this.noQueues = h("p", { class: "empty" }, t("overview.noQueues"));
     this.queuesCard = section(
       t("overview.longest"),
@@ -249,22 +260,11 @@ function meter([name, used, limit, alarm, write]) {
   );
 }
 
-function queueRow(queue) {
-  const stats = queue.message_stats;
-  return h(
-    "tr",
-    {},
-    h(
-      "td",
-      {},
-      link(queue.name, "queues", queue.vhost, queue.name),
-      queue.vhost !== "/" && h("span", { class: "sub" }, queue.vhost),
-    ),
-    h("td", {}, queueState(queue).element()),
-    h("td", { class: "num" }, count(queue.messages)),
-    h("td", { class: "num low1" }, rate(rateOf(stats, "publish") ?? 0)),
-    h("td", { class: "num low1" }, rate(rateOf(stats, "ack") ?? 0)),
-  );
+function queueLink(queue) {
+  return [
+    link(queue.name, "queues", queue.vhost, queue.name),
+    queue.vhost !== "/" && h("span", { class: "sub" }, queue.vhost),
+  ];
 }
 
 function listenerRow(listener) {

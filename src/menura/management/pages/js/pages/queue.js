@@ -61,7 +61,7 @@ class QueuePage {
           text: t("queue.purgeMenu"),
           glyph: "trash",
           danger: true,
-          action: () => purgeQueue(this.queue, () => this.refresh()),
+          action: () => purgeQueue(this.queue ?? { vhost, name }, () => this.refresh()),
         },
         {
           text: t("queue.deleteMenu"),

@@ -22,6 +22,7 @@ export function open(view) {
   const take = {
     user(found) {
       user = found;
+      change.disabled = false;
       fill(
         chips,
         tagsOf(user).map((tag) => chip(tag, tag === "administrator" ? "accent" : "")),
@@ -41,13 +42,15 @@ export function open(view) {
   };
   const choose = (edit) => async () =>
     edit({ user: name }, refresh, { vhosts: (await get("/api/vhosts?columns=name")).map((vhost) => vhost.name) });
+  // Before it is known what there is to change, saving would clear it.
+  const change = button(t("edit"), { glyph: "policies", disabled: true, action: () => editUser(user, refresh) });
   view.show(
     header({
       crumbs: [link(t("nav.users"), "users")],
       title: name,
       chips,
       actions: [
-        button(t("edit"), { glyph: "policies", action: () => editUser(user, refresh) }),
+        change,
         menu(t("more"), [
           { text: t("limit.set"), glyph: "parameters", action: () => editLimits(user, refresh) },
           { text: t("user.deleteMenu"), glyph: "trash", danger: true, action: () => drop(name) },

@@ -37,6 +37,7 @@ export function open(view) {
   const take = {
     vhost(found) {
       vhost = found;
+      change.disabled = false;
       numbers.update({
         in: rate(rateOf(vhost.message_stats, "publish") ?? 0),
         out: rate(rateOf(vhost.message_stats, "deliver_get") ?? 0),
@@ -73,6 +74,8 @@ export function open(view) {
     stream = view.live(paths, (each, data) => take[each](data), { essential: ["vhost"] });
   };
   const admin = view.isAdministrator();
+  // Before it is known what there is to change, saving would clear it.
+  const change = button(t("edit"), { glyph: "policies", disabled: true, action: () => editVhost(vhost, refresh) });
   const permit = async () =>
     editPermission({ vhost: name }, refresh, {
       users: (await get("/api/users?columns=name")).map((user) => user.name),
@@ -88,7 +91,7 @@ export function open(view) {
       title: name,
       actions: [
         h("a", { class: "button", href: to("topology", { vhost: name }) }, icon("topology", 15), t("nav.topology")),
-        admin && button(t("edit"), { glyph: "policies", action: () => editVhost(vhost, refresh) }),
+        admin && change,
         admin &&
           menu(t("more"), [
             { text: t("limit.set"), glyph: "parameters", action: () => editLimits(name, limits, refresh) },

@@ -62,6 +62,7 @@ DIFFERENCES = {
     "test_a_table_that_cannot_be_read_ends_the_connection": Difference(UNREADABLE, (CLOSED,)),
     "test_access_to_a_queue_is_refused": Difference(NAMES_THE_VERB, without_verb),
     "test_access_to_an_exchange_is_refused": Difference(NAMES_THE_VERB, without_verb),
+    "test_access_to_the_destination_is_refused_before_the_default_exchange": Difference(NAMES_THE_VERB, without_verb),
     "test_publishing_is_refused": Difference(NAMES_THE_VERB, without_verb),
     "test_publishing_in_a_transaction_is_refused_before_commit": Difference(NAMES_THE_VERB, without_verb),
     "test_publishing_under_another_key_is_refused": Difference(NAMES_THE_VERB, without_verb),

@@ -75,3 +75,16 @@ def test_what_has_no_route_is_read_from_one_exchange_and_written_to_the_other(
 def test_with_these_rights_an_exchange_has_an_alternate_one(u: Client) -> None:
     u.ask(Exchange.Declare(exchange="mine-x", arguments={"alternate-exchange": "mine-y"}), EXCHANGE_DECLARED)
     u.ask(Exchange.Delete(exchange="mine-x"), "1 Exchange.DeleteOk()")
+
+
+def test_what_exists_already_may_be_declared_again_without_these_rights(
+    u: Client, connect: Connect, writer: Estate, administration: Administration
+) -> None:
+    administration.permit("guest", writer.vhost, ".*", ".*", ".*")
+    exchange = Exchange.Declare(exchange="x", auto_delete=True, arguments={"alternate-exchange": "other-x"})
+    queue = Queue.Declare(queue="q", auto_delete=True, arguments=TO_OTHERS)
+    owner = connect(writer.owners_url).login().open_channel()
+    owner.ask(exchange, EXCHANGE_DECLARED)
+    owner.ask(queue, declared("q"))
+    u.ask(exchange, EXCHANGE_DECLARED)
+    u.ask(queue, declared("q"))

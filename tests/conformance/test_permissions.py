@@ -120,6 +120,24 @@ def test_a_reserved_queue_name_is_refused_as_such(u: Client) -> None:
     u.ask(Queue.Declare(queue="amq.new"), channel_error(403, text, Queue.Declare))
 
 
+def test_a_predeclared_exchange_is_refused_as_such(u: Client) -> None:
+    text = "deletion of system exchange 'amq.direct' in vhost 'v' not allowed"
+    u.ask(Exchange.Delete(exchange="amq.direct"), channel_error(403, text, Exchange.Delete))
+
+
+@pytest.mark.parametrize(
+    ("method", "what"),
+    [
+        (Queue.Bind(queue="other-q", exchange=""), "write access to queue 'other-q'"),
+        (Exchange.Bind(destination="other-x", source=""), "write access to exchange 'other-x'"),
+        (Exchange.Bind(destination="", source="mine-x"), "write access to exchange 'amq.default'"),
+    ],
+)
+def test_access_to_the_destination_is_refused_before_the_default_exchange(u: Client, method: Any, what: str) -> None:
+    u.send(method)
+    u.expect_differing(refused(what, type(method)))
+
+
 def test_passive_declares_are_allowed_to_all(u: Client) -> None:
     u.ask(Queue.Declare(queue="other-q", passive=True), declared("other-q"))
     u.ask(Exchange.Declare(exchange="other-x", passive=True), EXCHANGE_DECLARED)

@@ -30,7 +30,7 @@ from pamqp import base, body, header, heartbeat
 from pamqp.commands import Basic, Channel, Connection, Exchange, Queue
 from tests.conformance.frames import FRAME_OVERHEAD, PROTOCOL_HEADER, content, decode, on, plain
 
-ANSWER_SECONDS_MAX = 10.0
+ANSWER_SECONDS_MAX = 25.0
 CLOSED = "closed"
 SILENCE = "silence"
 EXCHANGE_DECLARED = "1 Exchange.DeclareOk()"

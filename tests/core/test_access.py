@@ -126,6 +126,13 @@ def test_what_is_no_hash_is_refused_and_changes_nothing(
     assert users.authenticate("ann", "secret")
 
 
+def test_nobody_can_be_called_what_the_broker_calls_who_may_use_its_files(users: Users) -> None:
+    for add in (lambda: users.add("menura-local", "secret", b"salt"), lambda: users.add_hashed("menura-local", "")):
+        with pytest.raises(PreconditionFailed, match=r"'menura-local' is what .*: take another name"):
+            add()
+    assert [user.name for user in users] == ["ann"]
+
+
 def test_topic_permissions_are_removed_one_by_one_or_for_a_virtual_host(users: Users) -> None:
     for vhost, exchange in (("/", "a"), ("/", "b"), ("v", "a")):
         users.permit_topics("ann", vhost, exchange, "^w", "^r")

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from menura.core.ports import Catalog
 
 _DECISIONS_MAX = 4096
+LOCAL_USER = "menura-local"
+"""What logs and lists call whoever may use the files of the broker: in no list of users, so that nobody can be it."""
 
 
 class Verb(StrEnum):
@@ -88,7 +90,10 @@ def _kept_pattern(expression: str) -> Pattern:
 
 
 class Users:
-    """All users. `version` moves with every change, so that remembered decisions can be dropped."""
+    """All users. `version` moves with every change, so that remembered decisions can be dropped.
+
+    It also moves when publishers have to wait, or may go on: whoever has been permitted to publish asks again then.
+    """
 
     def __init__(self) -> None:
         self._users: dict[str, User] = {}
@@ -104,6 +109,10 @@ class Users:
             self._users[name].permissions[vhost] = Permission(*map(_kept_pattern, expressions))
         for name, vhost, exchange, write, read in definitions.topic_permissions:
             self._users[name].topic_permissions[vhost, exchange] = TopicPermission(write, read)
+        self.version += 1
+
+    def ask_again(self) -> None:
+        """What was allowed may have to wait now."""
         self.version += 1
 
     def _put(self, definition: Definition) -> None:
@@ -134,6 +143,8 @@ class Users:
 
     def _set(self, name: str, password_hash: str, tags: frozenset[str]) -> User:
         known = name in self._users
+        if name == LOCAL_USER and not known:
+            raise PreconditionFailed(f"'{name}' is what the broker calls whoever may use its files: take another name")
         user = self._users.setdefault(name, User(name))
         user.password_hash = password_hash
         user.tags = tags

@@ -12,10 +12,13 @@ from typing import Any
 
 from menura.core import fields
 from menura.core.errors import PreconditionFailed
+from menura.core.terms import raw_term
 
 Arguments = Mapping[str, bytes]
 _INTEGERS = frozenset(("byte", "unsignedbyte", "short", "unsignedshort", "signedint", "unsignedint", "long"))
+_FLOATS = frozenset(("float", "double"))
 CLASSIC = fields.encode_value("classic")
+_VOID = fields.encode_value(None)
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 # More than any number has that could be meant.
 _DIGITS_MAX = 24
@@ -70,14 +73,17 @@ def require_equal_arguments(
 
 
 def _same(one: bytes | None, other: bytes | None) -> bool:
-    """Equal, integers by value."""
+    """Equal, numbers by value: all integers are of one class, and floats of another."""
     if one == other:
         return True
     if one is None or other is None:
         return False
-    if fields.type_name(one) in _INTEGERS and fields.type_name(other) in _INTEGERS:
-        return bool(fields.decode_value(one) == fields.decode_value(other))
-    return False
+    return any(
+        fields.type_name(one) in kinds
+        and fields.type_name(other) in kinds
+        and fields.decode_value(one) == fields.decode_value(other)
+        for kinds in (_INTEGERS, _FLOATS)
+    )
 
 
 def _same_type(one: bytes | None, other: bytes | None) -> bool:
@@ -92,11 +98,18 @@ def _plain(value: str | bool) -> str:
 def _described(raw: bytes | None) -> str:
     if raw is None:
         return "none"
-    return f"the value {_brief(raw)} of type '{fields.type_name(raw)}'"
+    return f"the value '{_printed(raw)}' of type '{fields.type_name(raw)}'"
 
 
 def _brief(raw: bytes | None) -> str:
-    return "none" if raw is None else f"'{shown(fields.decode_value(raw))}'"
+    return "none" if raw is None or raw == _VOID else f"'{_printed(raw)}'"
+
+
+def _printed(raw: bytes) -> str:
+    value = fields.decode_value(raw)
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return value if isinstance(value, str) else raw_term(raw)
 
 
 def shown(value: Any) -> str:
@@ -243,9 +256,19 @@ def check_exchange_arguments(name: str, vhost: str, arguments: Arguments) -> Non
     require_string("alternate-exchange", f"exchange '{name}' in vhost '{vhost}'", arguments)
 
 
-def check_consumer_arguments(what: str, arguments: Arguments) -> None:
-    """Refuse a subscription to `what` with an argument of a wrong type."""
-    _check(what, arguments, {"x-priority": _integer(-(1 << 63)), "x-cancel-on-ha-failover": _boolean})
+_CONSUMER_ARGUMENTS: dict[str, Check] = {"x-priority": _integer(-(1 << 63)), "x-cancel-on-ha-failover": _boolean}
+_CONSUMER_ARGUMENTS_OF_OTHERS = {
+    "classic": ("x-stream-offset",),
+    "quorum": ("x-stream-offset", "x-cancel-on-ha-failover"),
+}
+
+
+def check_consumer_arguments(what: str, kind: str, arguments: Arguments) -> None:
+    """Refuse a subscription to `what`, a queue of this type, with an argument of a wrong type or for other queues."""
+    _check(what, arguments, _CONSUMER_ARGUMENTS)
+    for name in _CONSUMER_ARGUMENTS_OF_OTHERS.get(kind, ()):
+        if name in arguments:
+            raise PreconditionFailed(f"invalid arg '{name}' for {what} of queue type rabbit_{kind}_queue")
 
 
 def require_string(name: str, what: str, arguments: Arguments) -> None:

@@ -81,10 +81,11 @@ class Consumer:
         """How many messages it may be sent now."""
         if not self.subscriber.writable:
             return 0
-        if not self.settles:
-            return UNLIMITED
-        room = self.prefetch - self.unsettled if self.prefetch else UNLIMITED
         limit = self.limit
+        if not self.settles:
+            # It uses nothing of the limit, and yet waits while that is reached, as in RabbitMQ.
+            return UNLIMITED if limit is None or not limit.count or limit.used < limit.count else 0
+        room = self.prefetch - self.unsettled if self.prefetch else UNLIMITED
         if limit is not None and limit.count:
             room = min(room, limit.count - limit.used)
         return room

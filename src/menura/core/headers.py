@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from menura.core import fields
-from menura.core.arguments import shown
 from menura.core.errors import PreconditionFailed
+from menura.core.terms import raw_term
 
 X_MATCH_KINDS = ("all", "any", "all-with-x", "any-with-x")
 
@@ -46,11 +46,11 @@ def x_match(arguments: Mapping[str, bytes]) -> str:
     value = fields.decode_value(raw)
     if not isinstance(value, str):
         raise PreconditionFailed(
-            f"Invalid x-match field type {fields.type_name(raw)} (value {shown(value)}); expected longstr"
+            f"Invalid x-match field type {fields.type_name(raw)} (value {raw_term(raw)}); expected longstr"
         )
     if value not in X_MATCH_KINDS:
         raise PreconditionFailed(
-            f'Invalid x-match field value <<"{value}">>; expected all, any, all-with-x, or any-with-x'
+            f"Invalid x-match field value {raw_term(raw)}; expected all, any, all-with-x, or any-with-x"
         )
     return value
 

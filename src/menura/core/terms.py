@@ -1,13 +1,15 @@
 """Values from outside as error texts print them: in the notation of Erlang, which clients and people search for.
 
 Text is a binary, an object a map, and a list of pairs a list of tuples (`Pairs`). A list that does not fit into a line
-is broken behind its elements.
+is broken behind its elements. Encoded values (`raw_term`) show the types of what is inside them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+from menura.core import fields
 
 _LINE = 80
 
@@ -32,6 +34,31 @@ def term(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return _broken([term(item) for item in value])
     return str(value)
+
+
+def raw_term(raw: bytes) -> str:
+    """An encoded value, type octet first, without its own type."""
+    kind = fields.type_name(raw)
+    if kind == "void":
+        return "undefined"
+    if kind == "array":
+        return _broken([f"{{{fields.type_name(item)},{raw_term(item)}}}" for item in fields.raw_items(raw)])
+    if kind == "table":
+        entries = fields.raw_table(raw[1:]).items()
+        return _broken([f"{{{_binary(key)},{fields.type_name(item)},{raw_term(item)}}}" for key, item in entries])
+    value = fields.decode_value(raw)
+    if kind == "decimal":
+        return f"{{{raw[1]},{int.from_bytes(raw[2:], 'big', signed=True)}}}"
+    if isinstance(value, bytes):
+        return _octets(value)
+    return str(int.from_bytes(raw[1:], "big")) if kind == "timestamp" else term(value)
+
+
+def _octets(octets: bytes) -> str:
+    text = octets.decode(errors="replace")
+    if text.isascii() and text.isprintable():
+        return _binary(text)
+    return f"<<{','.join(map(str, octets))}>>"
 
 
 def _binary(text: str) -> str:

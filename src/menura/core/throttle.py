@@ -1,7 +1,7 @@
 """What stops a publisher: something is short (`core.alarms`), or the disk is behind (`core.keeping`).
 
 A connection that is stopped is not read from, so that its peer's own writes block. Only those that publish are, and
-each learns it by what it has published: consumers go on, as they make room.
+each learns it by what it has published, or is about to publish: consumers go on, as they make room.
 """
 
 from __future__ import annotations
@@ -44,12 +44,18 @@ class Throttle:
         """To be called with every run published; `kept`: the disk has to do with it."""
         if kept and self._keeper is not None and self._keeper.behind:
             self.slowed = True
-        if self._alarms.blocked and not self.blocked:
-            self.blocked = True
-            reason = self._alarms.reason
-            if self._tell is not None:
-                self._tell(reason)
-            self._log("warning", f"publisher blocked: {reason}", "publisher.blocked")
+        if self._alarms.blocked:
+            self.block()
+
+    def block(self) -> None:
+        """Something is short: what is to be published has to wait."""
+        if self.blocked:
+            return
+        self.blocked = True
+        reason = self._alarms.reason
+        if self._tell is not None:
+            self._tell(reason)
+        self._log("warning", f"publisher blocked: {reason}", "publisher.blocked")
 
     def unblock(self) -> None:
         """Nothing is short any more."""

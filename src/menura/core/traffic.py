@@ -167,6 +167,8 @@ class Traffic:
         if len(queues) > 1:
             self.memory.charge_shared(run, len(queues))
         if self.keeper is not None and run.persistent:
+            if ruled and len(queues) == 1 and queues[0].rules is not None:
+                run = queues[0].rules.ordered(run)
             self._log(run, queues)
         failure: Exception | None = None
         for queue in queues:

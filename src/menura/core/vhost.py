@@ -19,9 +19,9 @@ from menura.core.arguments import (
     require_equal_arguments,
 )
 from menura.core.counting import Counts, of_exchange, of_queue
-from menura.core.definitions import ParameterDefinition, VHostDefinition
+from menura.core.definitions import ParameterDefinition, QueueDefinition, VHostDefinition
 from menura.core.delays import DELAY_PREFIX, Delays
-from menura.core.errors import AccessRefused, Locked, NotFound, PreconditionFailed
+from menura.core.errors import AccessRefused, Locked, NotAllowed, NotFound, PreconditionFailed
 from menura.core.events import Events
 from menura.core.exchange import Binding, Exchange, binding_identity
 from menura.core.exchanges import KINDS, quoted
@@ -61,6 +61,8 @@ class VHost(Traffic):
     ) -> None:
         super().__init__(name, memory, keeper, Agenda() if agenda is None else agenda)
         self.definition = VHostDefinition(name)
+        # It is not a node's any more, and ends; what was kept of it went with its definition.
+        self.deleted = False
         self.policies = Policies(self)
         self.limits: Mapping[str, int] = {}
         self.queues: dict[str, Queue] = {}
@@ -103,6 +105,10 @@ class VHost(Traffic):
             raise NotFound(f"no exchange '{name}' in vhost '{self.name}'")
         return exchange
 
+    def _require_there(self) -> None:
+        if self.deleted:
+            raise NotAllowed(f"vhost {self.name} not found")
+
     def _locked(self, name: str) -> Locked:
         return Locked(
             f"cannot obtain exclusive access to locked queue '{name}' in vhost '{self.name}'. It could be "
@@ -123,6 +129,7 @@ class VHost(Traffic):
         arguments: Arguments | None = None,
     ) -> Exchange:
         """Create an exchange, or make sure that the one of this name is the same."""
+        self._require_there()
         arguments = arguments or {}
         existing = self.exchanges.get(name)
         if existing is not None:
@@ -160,16 +167,20 @@ class VHost(Traffic):
 
     def delete_exchange(self, name: str, *, if_unused: bool = False) -> None:
         """Delete an exchange and its bindings. One that does not exist is as good as deleted."""
-        if not name:
-            raise AccessRefused("operation not permitted on the default exchange")
-        if name.startswith(RESERVED_PREFIX):
-            raise AccessRefused(f"deletion of system exchange '{name}' in vhost '{self.name}' not allowed")
+        self.check_exchange_deletable(name)
         exchange = self.exchanges.get(name)
         if exchange is None:
             return
         if if_unused and exchange.bindings:
             raise PreconditionFailed(f"exchange '{name}' in vhost '{self.name}' in use")
         self._remove_exchange(exchange)
+
+    def check_exchange_deletable(self, name: str) -> None:
+        """Refuse names of exchanges that every virtual host has."""
+        if not name:
+            raise AccessRefused("operation not permitted on the default exchange")
+        if name.startswith(RESERVED_PREFIX):
+            raise AccessRefused(f"deletion of system exchange '{name}' in vhost '{self.name}' not allowed")
 
     def _remove_exchange(self, exchange: Exchange) -> None:
         """Remove an exchange, its bindings, and the auto-delete exchanges that lose their last one by that."""
@@ -208,6 +219,7 @@ class VHost(Traffic):
         `owner` is the declaring connection; an `exclusive` queue is its alone, and never durable. `reserved`
         allows names that only the broker may give.
         """
+        self._require_there()
         arguments = with_default_type(
             arguments or {},
             "" if reserved else self.definition.default_queue_type,
@@ -219,12 +231,10 @@ class VHost(Traffic):
         asked_durable, durable = durable, durable and not exclusive
         existing = self.queues.get(name)
         if existing is not None:
-            if existing.owner is not None and existing.owner is not owner:
+            if existing.owner is not (owner if exclusive else None):
                 raise self._locked(name)
             require_equal("durable", what, durable, existing.durable)
             require_equal("auto_delete", what, auto_delete, existing.auto_delete)
-            if exclusive is not (existing.owner is not None):
-                raise self._locked(name)
             require_equal_arguments(what, arguments, existing.arguments)
             self.churn.queue_declared += 1
             return existing
@@ -288,9 +298,7 @@ class VHost(Traffic):
         self.gone += of_queue(queue)
         self.churn.queue_deleted += 1
         if self.keeper is not None and queue.definition is not None:
-            self.keeper.delete_queue(queue.definition)
-            if queue.ranked:
-                self._delete(ParameterDefinition(self.name, RANKED, queue.name))
+            self._forget_queue(queue, queue.definition)
         self.version += 1
         for binding in list(queue.bindings):
             self._remove_binding(binding)
@@ -303,6 +311,15 @@ class VHost(Traffic):
             queue.owner.disown(queue)
         self.events.queue("deleted", queue)
         return count
+
+    def _forget_queue(self, queue: Queue, definition: QueueDefinition) -> None:
+        assert self.keeper is not None
+        if self.deleted:
+            self.keeper.forget_queue(queue.id)
+            return
+        self.keeper.delete_queue(definition)
+        if queue.ranked:
+            self._delete(ParameterDefinition(self.name, RANKED, queue.name))
 
     def note_ranked(self, queue: Queue) -> None:
         """A queue has to look at each of its messages when it is made again."""
@@ -357,11 +374,16 @@ class VHost(Traffic):
     def unbind(self, source: str, destination: Exchange | Queue, key: str, arguments: Arguments) -> None:
         """Undo `bind`. A binding that does not exist is as good as removed."""
         self._require_bindable(source, destination)
+        binding = self.binding(source, destination, key, arguments)
+        if binding is not None:
+            self._remove_binding(binding)
+
+    def binding(self, source: str, destination: Exchange | Queue, key: str, arguments: Arguments) -> Binding | None:
+        """The binding that `bind` has made of these."""
         exchange = self.exchanges.get(source)
-        if exchange is not None:
-            binding = self.bindings.get(binding_identity(exchange, destination, key, arguments))
-            if binding is not None:
-                self._remove_binding(binding)
+        if exchange is None:
+            return None
+        return self.bindings.get(binding_identity(exchange, destination, key, arguments))
 
     def _require_bindable(self, source: str, destination: Exchange | Queue) -> None:
         if not source or not destination.name:
@@ -397,9 +419,9 @@ class VHost(Traffic):
     # -- what is kept ----------------------------------------------------------------------------------------
 
     def _put(self, definition: Definition | None) -> None:
-        if self.keeper is not None and definition is not None:
+        if self.keeper is not None and definition is not None and not self.deleted:
             self.keeper.catalog.put(definition)
 
     def _delete(self, definition: Definition | None) -> None:
-        if self.keeper is not None and definition is not None:
+        if self.keeper is not None and definition is not None and not self.deleted:
             self.keeper.catalog.delete(definition)

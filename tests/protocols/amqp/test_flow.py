@@ -7,6 +7,7 @@ from tests.protocols.amqp.memory import (
     Basic,
     Client,
     Confirm,
+    Connection,
     Queue,
     ack,
     bodies,
@@ -153,6 +154,82 @@ def test_consumers_drain_a_blocked_queue_and_publishers_go_on() -> None:
     assert names(publisher.take()) == ["Connection.Unblocked"]
     assert publisher.node.memory.used_bytes == 0
     assert names(publisher.send(publish("q"))) == ["Basic.Ack"]
+
+
+def test_what_is_published_while_something_is_short_comes_when_there_is_room_again() -> None:
+    publisher, sessions = short_of_memory()
+    known, new = publisher, Client(publisher.node).connect()
+    sessions.append(new)
+    consumer = Client(publisher.node).connect().declare("other")
+    known.send(publish("other", b"0"))
+    assert bodies(consumer.send(method(Basic.Get(0, "other", True)))) == [b"0"]
+    publisher.node.alarms.force("disk")
+    for number, client in enumerate((known, new)):
+        answers = client.send(method(Basic.Qos(0, 5)) + publish("other", b"%d" % number) + method(Confirm.Select()))
+        assert names(answers) == ["Basic.QosOk", "Connection.Blocked"]
+        assert not client.session.reading
+        assert client.send(publish("other", b"more")) == [], "whatever else comes, and told once"
+        assert names(consumer.send(method(Basic.Get(0, "other", True)))) == ["Basic.GetEmpty"]
+    publisher.node.alarms.release("disk", False)
+    for client in (known, new):
+        client.session.unblock()
+        assert names(client.take()) == ["Connection.Unblocked"]
+    assert consumer.depth("other") == 0, "not in the middle of what somebody else does"
+    wakes = known.wakes
+    publisher.pass_time(0)
+    assert known.wakes > wakes
+    for client in (known, new):
+        assert names(client.take()) == ["Confirm.SelectOk", "Basic.Ack"]
+        assert client.session.reading
+    consumer.send(method(Basic.Consume(0, "other", "c")))
+    assert consumer.depth("other") == 0
+    assert_balanced(publisher.node)
+
+
+def test_who_was_held_is_held_again_if_something_is_short_before_they_have_gone_on() -> None:
+    publisher, sessions = short_of_memory(limit=10_000)
+    other = Client(publisher.node).connect()
+    sessions.append(other)
+    queue = publisher.node.vhosts["/"].queues["q"]
+    publisher.node.alarms.force("disk")
+    for client in (publisher, other):
+        assert names(client.send(publish("q", KB) * 20)) == ["Connection.Blocked"]
+    publisher.node.alarms.release("disk", False)
+    for client in (publisher, other):
+        client.session.unblock()
+    publisher.pass_time(0)
+    assert queue.ready_count == 20, "after the first one's messages memory is short"
+    assert not other.session.reading
+    assert names(other.take()) == ["Connection.Unblocked", "Connection.Blocked"]
+    queue.purge()
+    publisher.pass_time(0)
+    assert queue.ready_count == 20
+
+
+def test_a_held_publish_does_not_keep_a_connection_from_its_end() -> None:
+    publisher, _ = short_of_memory()
+    publisher.node.alarms.force("disk")
+    assert names(publisher.send(publish("q", b"held"))) == ["Connection.Blocked"]
+    publisher.session.send_away("go")
+    assert names(publisher.take()) == ["Connection.Close"]
+    assert publisher.session.reading
+    publisher.send(method(Connection.CloseOk(), 0))
+    assert publisher.session.finished
+    assert publisher.node.vhosts["/"].queues["q"].ready_count == 0
+
+
+def test_a_publish_that_is_wrong_is_told_so_also_while_something_is_short() -> None:
+    publisher, _ = short_of_memory()
+    publisher.node.alarms.force("disk")
+    answers = publisher.send(method(Basic.Publish(0, "", "q")) + method(Basic.Publish(0, "", "q")))
+    assert names(answers) == ["Connection.Blocked"]
+    publisher.node.alarms.release("disk", False)
+    publisher.session.unblock()
+    publisher.pass_time(0)
+    assert [(answer.name, answer.arguments.get("reply_code")) for answer in publisher.take()] == [
+        ("Connection.Unblocked", None),
+        ("Connection.Close", 505),
+    ]
 
 
 @pytest.mark.parametrize("relief", ["purge", "delete", "watermark"])

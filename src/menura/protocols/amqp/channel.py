@@ -145,7 +145,8 @@ class Channel:
             )
 
     def look(self, now: float) -> None:
-        """Close the channel if what it was sent is not settled in the time its queue allows; `now` in seconds.
+        """Close the channel if what it was sent is not settled in the time its queue, or else the broker, allows; `now`
+        in seconds.
 
         Time counts from when a delivery is the oldest one open.
         """
@@ -156,6 +157,8 @@ class Channel:
             self.oldest_tag, self.oldest_since = oldest.first, now
         rules = oldest.queue.rules
         timeout_ms = rules.settings.consumer_timeout_ms if rules is not None else None
+        if timeout_ms is None:
+            timeout_ms = self.session.limits.consumer_timeout_ms or None
         if timeout_ms is not None and now - self.oldest_since > timeout_ms / 1000:
             error = AmqpError(
                 "PRECONDITION_FAILED",

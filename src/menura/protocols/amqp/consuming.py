@@ -40,16 +40,19 @@ def basic_qos(channel: Channel, method: Any) -> None:
 def basic_consume(channel: Channel, method: Any) -> None:
     session = channel.session
     tag = method.consumer_tag or session.node.unique_name("amq.ctag-")
-    if tag in channel.consumers:
+    name = channel.queue_or_last(method.queue)
+    used = channel.consumers.get(tag)
+    replies = method.queue == REPLY_TO
+    if used is not None and not (replies and used.queue.name == channel.reply_token):
         raise AmqpError("NOT_ALLOWED", f"attempt to reuse consumer tag '{tag}'", method.ids)
-    if method.queue == REPLY_TO:
+    if replies:
         _consume_replies(channel, method, tag)
         return
-    name = channel.queue_or_last(method.queue)
     session.access.require(Verb.READ, "queue", name)
     queue = session.vhost.queue(name, session)
     arguments = method.arguments.raw_items()
-    check_consumer_arguments(f"queue '{name}' in vhost '{session.vhost.name}'", arguments)
+    what = f"queue '{name}' in vhost '{session.vhost.name}'"
+    check_consumer_arguments(what, queue_type(queue.arguments), arguments)
     consumer = Consumer(
         tag,
         queue,

@@ -42,8 +42,11 @@ class AmqpError(Exception):
 
     @property
     def reply_text(self) -> str:
-        text = f"{self.name} - {self.text}".encode()[:REPLY_TEXT_BYTES_MAX]
-        return text.decode(errors="ignore")
+        text = f"{self.name} - {self.text}"
+        octets = text.encode()
+        if len(octets) <= REPLY_TEXT_BYTES_MAX:
+            return text
+        return octets[: REPLY_TEXT_BYTES_MAX - 3].decode(errors="ignore") + "..."
 
 
 class DisconnectError(Exception):

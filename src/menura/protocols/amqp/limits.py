@@ -17,6 +17,8 @@ class AmqpLimits:
     frame_bytes_max: int = 131072
     heartbeat_seconds: int = 60
     handshake_seconds_max: int = 10
+    # How long a delivery may be unacknowledged whose queue says nothing of that; 0: no limit.
+    consumer_timeout_ms: int = 0
     message_bytes_max: int = 128 * 1024 * 1024
     # Undelivered output of one connection above which its consumers are not served.
     output_bytes_max: int = 1024 * 1024

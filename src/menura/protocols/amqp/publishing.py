@@ -281,12 +281,13 @@ def publish_special(channel: Channel, target: Target, content: bytes) -> None:
     properties.check(block)
     flags = block[0] << 8 | block[1]
     route = target.route
+    if flags & REPLY and properties.text(block, "reply_to") == REPLY_TO:
+        if channel.reply_token is None:
+            raise PreconditionFailed("fast reply consumer does not exist")
+        changed = properties.replace_field(block, "reply_to", channel.reply_token)
     if flags & USER_ID:
         session = channel.session
         session.access.check_sender(properties.text(block, "user_id") or "")
-    mode = properties.delivery_mode(block)
-    if mode not in (None, 1, 2):
-        raise PreconditionFailed(f"invalid message: {{delivery_mode_unknown,{mode}}}")
     deadline_ms = 0
     if flags & EXPIRATION:
         expiration = properties.text(block, "expiration") or ""
@@ -297,11 +298,10 @@ def publish_special(channel: Channel, target: Target, content: bytes) -> None:
         headers = fields.known_table(raw)
         if "CC" in headers or "BCC" in headers:
             route = _copied(channel, target, headers, raw)
-            changed = _without_bcc(block)
-    if flags & REPLY and properties.text(block, "reply_to") == REPLY_TO:
-        if channel.reply_token is None:
-            raise PreconditionFailed("fast reply consumer does not exist")
-        changed = properties.replace_field(changed, "reply_to", channel.reply_token)
+            changed = _without_bcc(changed)
+    mode = properties.delivery_mode(block)
+    if mode not in (None, 1, 2):
+        raise PreconditionFailed(f"invalid message: {{delivery_mode_unknown,{mode}}}")
     if changed is not block:
         content = packed.with_properties(content, changed)
     size = len(content)

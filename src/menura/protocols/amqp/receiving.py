@@ -9,6 +9,9 @@ Publishers repeat themselves, and this file lives on it:
 - header and body frames are kept as the slice of the buffer they are (see `core.content`);
 - basic.ack frames of single tags in a row become ranges, and basic.reject frames that want nothing back.
 
+While something is short, no publish frame is known (see `core.access.Users`), and the first one that comes stays in the
+buffer with all that follows it.
+
 What does not fit falls through to the slow path, `session.method` and `publishing.Content`, which accepts whatever the
 specification allows. A message that has not wholly arrived is left in the buffer while it must fit one body frame;
 longer ones are assembled by the channel.
@@ -89,6 +92,9 @@ def receive_frames(session: Session, data: bytes) -> int:
                     continue
             if data.startswith(_PUBLISH, position + 7):
                 session.position = position
+                if session.node.alarms.blocked and _has_to_wait(session, number):
+                    session.needed_bytes = 0
+                    return position
                 if learn(session, number, data[position:stop]):
                     continue
             position = stop
@@ -109,6 +115,15 @@ def receive_frames(session: Session, data: bytes) -> int:
     session.needed_bytes = 8
     session.position = position
     return position
+
+
+def _has_to_wait(session: Session, number: int) -> bool:
+    """Whether nothing is to be heard from a publish on, as something is short."""
+    channel = session.channels.get(number)
+    if channel is None or channel.closing or channel.content is not None:
+        return False  # it is not to be published, or wrong
+    session.throttle.block()
+    return True
 
 
 def _publishes(session: Session, target: Target, data: bytes, position: int, stop: int, end: int) -> int:

@@ -246,6 +246,14 @@ class Session:
         if self.throttle.blocked:
             self.last_received = self.now
             self.throttle.unblock()
+            if self.unread:
+                # Later, as somebody is in the middle of something: memory has become free by what they do.
+                self.node.agenda.after(0, self._go_on)
+
+    def _go_on(self) -> None:
+        """Take what was not to be heard while something was short."""
+        self.receive(b"")
+        self.wake()
 
     # -- time ------------------------------------------------------------------------------------------------
 

@@ -35,7 +35,7 @@ def exchange_declare(channel: Channel, method: Any) -> None:
         access.require(Verb.CONFIGURE, "exchange", name)
         arguments = method.arguments.raw_items()
         alternate = text(arguments, "alternate-exchange")
-        if alternate is not None:
+        if alternate is not None and name not in session.vhost.exchanges:
             access.require(Verb.READ, "exchange", name)
             access.require(Verb.WRITE, "exchange", alternate)
         session.vhost.declare_exchange(
@@ -54,7 +54,7 @@ def exchange_declare(channel: Channel, method: Any) -> None:
 def exchange_delete(channel: Channel, method: Any) -> None:
     session = channel.session
     name = method.exchange.translate(_STRIPPED)
-    _not_default(name)
+    session.vhost.check_exchange_deletable(name)
     session.access.require(Verb.CONFIGURE, "exchange", name)
     session.vhost.delete_exchange(name, if_unused=method.if_unused)
     if not method.nowait:
@@ -97,7 +97,7 @@ def _declare(channel: Channel, method: Any, name: str) -> Queue:
     if reserved and queue_type(arguments) == "quorum":
         raise PreconditionFailed("Cannot declare a server-named queue for type rabbit_quorum_queue")
     dead_letter = text(arguments, "x-dead-letter-exchange")
-    if dead_letter is not None:
+    if dead_letter is not None and name not in session.vhost.queues:
         access.require(Verb.READ, "queue", name)
         access.require(Verb.WRITE, "exchange", dead_letter)
     queue = session.vhost.declare_queue(
@@ -152,64 +152,70 @@ def queue_purge(channel: Channel, method: Any) -> None:
 
 
 def queue_bind(channel: Channel, method: Any) -> None:
-    name, key = _queue_binding(channel, method)
+    source, name, key = _queue_binding(channel, method)
+    vhost = channel.session.vhost
+    exchange = vhost.exchange(source)
     if name == REPLY_TO or name.startswith(_REPLY_PREFIX):
         raise AccessRefused(f"cannot bind to queue '{name}'")
-    vhost = channel.session.vhost
-    vhost.exchange(method.exchange)
-    vhost.bind(method.exchange, vhost.queue(name, channel.session), key, method.arguments.raw_items())
+    arguments = method.arguments.raw_items()
+    if name in vhost.queues:
+        exchange.check(vhost.queues[name], key, arguments)  # an error in this comes before whose the queue is
+    vhost.bind(source, vhost.queue(name, channel.session), key, arguments)
     if not method.nowait:
         channel.answer("queue.bind-ok")
 
 
 def queue_unbind(channel: Channel, method: Any) -> None:
-    name, key = _queue_binding(channel, method)
-    queue = channel.session.vhost.queues.get(name)
-    if queue is not None:
-        channel.session.vhost.unbind(method.exchange, queue, key, method.arguments.raw_items())
+    source, name, key = _queue_binding(channel, method)
+    vhost, arguments = channel.session.vhost, method.arguments.raw_items()
+    queue = vhost.queues.get(name)
+    if queue is not None and vhost.binding(source, queue, key, arguments) is not None:
+        vhost.unbind(source, vhost.queue(name, channel.session), key, arguments)
     channel.answer("queue.unbind-ok")
 
 
-def _queue_binding(channel: Channel, method: Any) -> tuple[str, str]:
-    """Queue and key that a bind or unbind means, once it is permitted."""
+def _queue_binding(channel: Channel, method: Any) -> tuple[str, str, str]:
+    """Exchange, queue and key that a bind or unbind means, once it is permitted."""
+    source = method.exchange.translate(_STRIPPED)
     name = channel.queue_or_last(method.queue.translate(_STRIPPED))
     # Without a queue and a key, the last queue's name is both (specification, queue.bind, "routing-key").
     key = name if not method.queue and not method.routing_key else method.routing_key
-    _not_default(method.exchange)
     access = channel.session.access
     access.require(Verb.WRITE, "queue", name)
-    access.require(Verb.READ, "exchange", method.exchange)
-    _require_topic(channel, method.exchange, key)
-    return name, key
+    _not_default(source)
+    access.require(Verb.READ, "exchange", source)
+    _require_topic(channel, source, key)
+    return source, name, key
 
 
 def exchange_bind(channel: Channel, method: Any) -> None:
-    _permit_exchange_binding(channel, method)
+    source, name = _exchange_binding(channel, method)
     vhost = channel.session.vhost
-    vhost.exchange(method.source)
-    destination = vhost.exchange(method.destination)
-    vhost.bind(method.source, destination, method.routing_key, method.arguments.raw_items())
+    vhost.exchange(source)
+    vhost.bind(source, vhost.exchange(name), method.routing_key, method.arguments.raw_items())
     if not method.nowait:
         channel.answer("exchange.bind-ok")
 
 
 def exchange_unbind(channel: Channel, method: Any) -> None:
-    _permit_exchange_binding(channel, method)
-    destination = channel.session.vhost.exchanges.get(method.destination)
+    source, name = _exchange_binding(channel, method)
+    destination = channel.session.vhost.exchanges.get(name)
     if destination is not None:
-        arguments = method.arguments.raw_items()
-        channel.session.vhost.unbind(method.source, destination, method.routing_key, arguments)
+        channel.session.vhost.unbind(source, destination, method.routing_key, method.arguments.raw_items())
     if not method.nowait:
         channel.answer("exchange.unbind-ok")
 
 
-def _permit_exchange_binding(channel: Channel, method: Any) -> None:
-    session = channel.session
-    for name in (method.destination, method.source):
-        _not_default(name)
-    session.access.require(Verb.WRITE, "exchange", method.destination)
-    session.access.require(Verb.READ, "exchange", method.source)
-    _require_topic(channel, method.source, method.routing_key)
+def _exchange_binding(channel: Channel, method: Any) -> tuple[str, str]:
+    """Source and destination that a bind or unbind means, once it is permitted."""
+    source, name = (given.translate(_STRIPPED) for given in (method.source, method.destination))
+    access = channel.session.access
+    access.require(Verb.WRITE, "exchange", name)
+    for end in (name, source):
+        _not_default(end)
+    access.require(Verb.READ, "exchange", source)
+    _require_topic(channel, source, method.routing_key)
+    return source, name
 
 
 def _require_topic(channel: Channel, source: str, key: str) -> None:

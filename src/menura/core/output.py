@@ -104,7 +104,7 @@ class Output:
 
     def backed_up(self, bytes_max: int) -> bool:
         """Whether more than that waits for the disk, or behind what does: its peer has to be heard later."""
-        return self.waiting and self.size_bytes + self.vouched_bytes > bytes_max
+        return bool(self.lines or self._vouched) and self.size_bytes + self.vouched_bytes > bytes_max
 
     def wait(self) -> None:
         """Ask to be woken as soon as something more is certain."""
@@ -121,6 +121,8 @@ class Output:
                 self.wait()
             if self.lines:
                 return self._take_certain()
+        if not self.pieces:
+            return b""
         data = b"".join(self.pieces)
         self.pieces.clear()
         self.size_bytes = 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 from tests.protocols.memory import make_node
-from tests.protocols.mqtt.peer import V3_1, V3_1_1, V5, Peer, connect, names, packet, props, publish, text
+from tests.protocols.mqtt.peer import V3_1, V3_1_1, V5, Peer, connect, names, packet, props, publish, subscribe, text
 
 from menura.protocols.mqtt import spec, wire
 from menura.protocols.mqtt.errors import MqttError
@@ -147,7 +147,7 @@ def test_3_2_connack(version: int, sent: str, answer: str) -> None:
         (V3_1_1, "c0 00", "d0 00"),
         (V3_1_1, "82 06 0001 0001 61 01", "90 03 0001 01"),
         (V3_1_1, "82 0a 0001 0001 61 02 0001 62 00", "90 04 0001 02 00"),
-        (V3_1_1, "82 07 0001 0002 612b 01", "90 03 0001 80"),
+        (V3_1_1, "82 0c 0001 0007 2473686172652f 01", "90 03 0001 80"),
         (V3_1_1, "a2 05 0001 0001 61", "b0 02 0001"),
         (V3_1_1, "32 06 0001 61 0007 78", "40 02 0007"),
         (V3_1_1, "34 06 0001 61 0007 78", "50 02 0007"),
@@ -159,7 +159,6 @@ def test_3_2_connack(version: int, sent: str, answer: str) -> None:
         (V5, "c0 00", "d0 00"),
         (V5, "82 07 0001 00 0001 61 01", "90 04 0001 00 01"),
         (V5, "82 09 0001 02 0b05 0001 61 2e", "90 04 0001 00 02"),
-        (V5, "82 08 0001 00 0002 612b 01", "90 04 0001 00 8f"),
         (V5, "a2 06 0001 00 0001 61", "b0 04 0001 00 11"),
         (V5, "32 07 0001 61 0007 00 78", "40 03 0007 10"),
         (V5, "34 07 0001 61 0007 00 78", "50 02 0007"),
@@ -265,7 +264,7 @@ def raw_connect_5(properties: str = "", rest: str = "0001 63", flags: str = "02"
         pytest.param(raw_connect_5("17 02"), 0x82, id="3.1.2.11.7 request problem information 2"),
         pytest.param(raw_connect_5("19 02"), 0x82, id="3.1.2.11.6 request response information 2"),
         pytest.param(raw_connect_5("15 0001 6d"), 0x8C, id="3.1.2.11.9 authentication method"),
-        pytest.param(raw_connect_5("16 0001 6d"), 0x8C, id="3.1.2.11.10 authentication data"),
+        pytest.param(raw_connect_5("16 0001 6d"), 0x82, id="3.1.2.11.10 authentication data alone"),
         pytest.param(raw_connect_5(rest="0001 63 00 0001 2b 0000", flags="06"), 0x90, id="3.1.3.3 a will to +"),
         pytest.param(raw_connect_5(rest="0001 63 02 0102 0001 61 0000", flags="06"), 0x82, id="3.1.3.2.3 format 2"),
         pytest.param(raw_connect_5(rest="00c9" + "63" * 201), 0x85, id="3.1.3.1 identifier too long"),
@@ -303,6 +302,55 @@ def test_3_2_2_2_a_bad_connect_of_version_5_is_answered_with_its_reason(sent: by
     peer.tick(1)
     assert peer.session.finished
     assert not peer.session.node.vhosts["/"].queues
+
+
+@pytest.mark.parametrize(("most", "answer"), [(5, "20 03 00 82 00"), (4, "")])
+def test_3_2_2_19_a_refusal_is_no_longer_than_the_client_takes(most: int, answer: str) -> None:
+    peer = Peer()
+    peer.send(raw_connect_5(f"27 {most:08x}", rest="0001 63 00 0001 61 0000", flags="06").replace(b"a", b"+"))
+    assert peer.octets == octets(answer.replace("82", "90"))
+    assert peer.session.finished
+
+
+@pytest.mark.parametrize(("most", "answer"), [(16, "CONNACK 0"), (15, "CONNACK 149"), (4, "")])
+def test_3_1_2_24_a_connack_is_no_longer_than_the_client_takes(most: int, answer: str) -> None:
+    peer = Peer()
+    answers = peer.send(raw_connect_5(f"27 {most:08x}", flags="02"))
+    assert " ".join(f"{each.name} {each.code}" for each in answers) == answer
+    assert peer.session.finished is (not answer.endswith(" 0"))
+
+
+def test_3_1_2_24_a_suback_is_no_longer_than_the_client_takes() -> None:
+    peer = Peer().connect(properties=octets("27 00000014"))
+    (answer,) = peer.send(subscribe(*"abcdefghijklmno"))
+    assert (answer.name, len(answer.codes)) == ("SUBACK", 15)
+    (answer,) = peer.send(subscribe(*"abcdefghijklmnop"))
+    assert (answer.name, answer.code) == ("DISCONNECT", 0x95)
+    assert not peer.node.vhosts["/"].queues
+
+
+@pytest.mark.parametrize("flags", ["03", "0a", "22", "1a"])
+def test_flags_that_3_1_does_not_use_are_not_looked_at(flags: str) -> None:
+    peer = Peer()
+    peer.packets.version = V3_1
+    (answer,) = peer.send(raw_connect(f"0006 4d5149736470 03 {flags} 0000 0001 63"))
+    assert (answer.name, answer.code) == ("CONNACK", 0)
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        ("8a 06 0001 0001 61 01", "90 03 0001 01"),
+        ("aa 05 0001 0001 61", "b0 02 0001"),
+        ("6a 02 0007", "70 02 0007"),
+        ("5a 02 0007", "62 02 0007"),
+    ],
+)
+def test_a_client_of_3_1_may_say_that_it_repeats_itself(sent: str, answer: str) -> None:
+    peer = Peer().connect(version=V3_1)
+    peer.octets = b""
+    peer.send(octets(sent))
+    assert peer.octets == octets(answer)
 
 
 @pytest.mark.parametrize(("version", "code"), [(V3_1, 4), (V3_1_1, 4)])
@@ -384,7 +432,17 @@ MALFORMED = [
     pytest.param("82 06 0001 00 0005 61", 0x81, id="3.8.3 a filter cut short"),
     pytest.param("82 08 0001 00 0002 c328 01", 0x81, id="3.8.3-1 a filter that is not UTF-8"),
     pytest.param("82 07 0001 00 0001 00 01", 0x81, id="4.7.3-2 a filter with U+0000"),
-    pytest.param("82 0f 0001 00 0009 2473686172652f672f 04", 0x82, id="3.8.3-4 a shared one without its own messages"),
+    pytest.param("82 10 0001 00 000a 2473686172652f672f61 04", 0x82, id="3.8.3-4 a group without its own messages"),
+    pytest.param("82 08 0001 00 0002 612b 01", 0x8F, id="4.7.1-2 a filter with + beside others"),
+    pytest.param("82 08 0001 00 0002 6123 01", 0x8F, id="4.7.1-1 a filter with # beside others"),
+    pytest.param("82 09 0001 00 0003 232f61 01", 0x8F, id="4.7.1-1 a filter with # in front"),
+    pytest.param("82 06 0001 00 0000 01", 0x8F, id="4.7.3-1 an empty filter"),
+    pytest.param("82 0f 0001 00 0009 2473686172652f2f61 01", 0x8F, id="4.8.2-1 a group without a name"),
+    pytest.param("82 10 0001 00 000a 2473686172652f2b2f61 01", 0x8F, id="4.8.2-2 a group called +"),
+    pytest.param("82 0e 0001 00 0008 2473686172652f67 01", 0x8F, id="4.8.2-2 a group without a filter"),
+    pytest.param("82 0f 0001 00 0009 2473686172652f672f 01", 0x8F, id="4.8.2-2 a group with an empty filter"),
+    pytest.param("a2 07 0001 00 0002 6123", 0x8F, id="4.7.1-1 to unsubscribe from a filter that is none"),
+    pytest.param("a2 05 0001 00 0000", 0x8F, id="4.7.3-1 to unsubscribe from an empty filter"),
     pytest.param("a2 07 0000 00 0002 6162", 0x82, id="2.2.1-3 UNSUBSCRIBE with identifier 0"),
     pytest.param("a2 06 0001 00 0002 61", 0x81, id="3.10.3 a filter cut short"),
     pytest.param("a2 07 0001 00 0002 c328", 0x81, id="3.10.3-1 a filter that is not UTF-8"),
@@ -410,7 +468,8 @@ def test_4_13_bad_packets_end_the_connection_with_their_reason(sent: str, code: 
     [
         "36 06 0001 61 0007 78", "38 04 0001 61 78", "30 00", "32 03 0001 61", "30 03 0001 23", "30 02 0000",
         "62 03 0001 00", "60 02 0001", "82 02 0001", "82 06 0001 0001 61 04", "82 05 0001 0001 61", "a2 02 0001",
-        "e0 01 00", "f0 00", "00 00", "30 ff ff ff ff 01",
+        "e0 01 00", "f0 00", "00 00", "30 ff ff ff ff 01", "82 07 0001 0002 612b 01", "82 05 0001 0000 01",
+        "a2 06 0001 0002 6123",
     ],
 )  # fmt: skip
 def test_4_8_before_version_5_a_bad_packet_closes_the_connection_without_a_word(sent: str) -> None:

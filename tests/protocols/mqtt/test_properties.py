@@ -122,8 +122,8 @@ def test_2_2_2_2_a_property_is_taken_where_it_has_a_place_and_malformed_elsewher
         assert all(each.code in (0, 0x11, 0x92) for each in answers), answers
         assert peer.session.finished is (packet_name == "DISCONNECT")
     elif packet_name in where:
-        # Enhanced authentication is refused as a whole (4.12).
-        assert code_of(peer, answers) == (0x8C if packet_name == "CONNECT" else 0x82)
+        # Enhanced authentication is refused as a whole (4.12); data alone is an error (3.1.2.11.10).
+        assert code_of(peer, answers) == (0x8C if (packet_name, id) == ("CONNECT", 0x15) else 0x82)
     elif (packet_name, id) == ("PUBLISH", 0x0B):
         assert code_of(peer, answers) == 0x82  # 3.3.4-6
     else:

@@ -597,3 +597,15 @@ def test_4_3_3_a_message_of_qos_2_is_sent_once_it_is_certain() -> None:
     assert reader.take() == []
     life.flush()
     assert payloads(reader.take()) == [b"x"]
+
+
+def test_3_8_3_3_no_local_holds_when_the_client_comes_back_with_an_older_version() -> None:
+    node = make_node()
+    first = Peer(node).connect("c", properties=b"\x11\x00\x00\x00\x3c")
+    first.subscribe(("a", 1 | 4))
+    first.send(DISCONNECT)
+    again = Peer(node).connect("c", V3_1_1, clean=False)
+    assert names(again.publish("a", b"own", 1)) == ["PUBACK"]
+    other = Peer(node).connect("d")
+    other.publish("a", b"another's", 1)
+    assert payloads(again.take()) == [b"another's"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from menura.core.content import PROPERTIES_AT
 from menura.protocols.mqtt import spec
 from menura.protocols.mqtt.client import Client
 from menura.protocols.mqtt.identifiers import OWN_IDS, Flight
@@ -87,9 +88,12 @@ def deliver_loose(session: Session, client: Client, run: Run) -> None:
     key = run.route.key
     parts: list[bytes] = []
     opening = _NO_OPENING
+    known = session.framings.get(key)
+    if known is not None and known[0] is client.plans_version:
+        opening, start, _, before, _ = known[1]
     for content in run.contents:
         if not content.startswith(opening):
-            opening, start, _, before, _ = _framing(session, client, key, content, 0, loose=True)
+            opening, start, _, before, _ = _framing_loose(session, client, key, content)
         if before:
             parts += (before, content[start:-1])
     _send(session, key, parts)
@@ -158,6 +162,16 @@ def _framing(session: Session, client: Client, key: str, content: bytes, dup: in
     """How this message is sent, and all that begin like it."""
     end = 7 + int.from_bytes(content[3:7], "big")
     return _framed(session, shape_of(session, client, key, content[19:end], loose), content, end, dup)
+
+
+def _framing_loose(session: Session, client: Client, key: str, content: bytes) -> Framing:
+    """The same for messages of subscriptions of QoS 0. What is so for all that begin alike is remembered."""
+    framing = _framing(session, client, key, content, 0, loose=True)
+    if (key, framing[0][PROPERTIES_AT:], True) in session.shapes:
+        if len(session.framings) >= _SHAPES_MAX:
+            session.framings.clear()
+        session.framings[key] = client.plans_version, framing
+    return framing
 
 
 def _framed(session: Session, shape: Shape | None, content: bytes, end: int, dup: int) -> Framing:

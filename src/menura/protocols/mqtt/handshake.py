@@ -57,8 +57,10 @@ def _anonymous(node: Node, peer: Peer, limits: MqttLimits) -> str:
 
 def check(connect: Connect, limits: MqttLimits) -> None:
     """What can be said about a CONNECT without knowing anybody."""
-    if "authentication_method" in connect.properties or "authentication_data" in connect.properties:
+    if "authentication_method" in connect.properties:
         raise MqttError(spec.BAD_AUTHENTICATION_METHOD, "enhanced authentication is not supported")
+    if "authentication_data" in connect.properties:
+        raise violation("authentication data without a method")
     if len(connect.client_id.encode()) > limits.client_id_bytes_max:
         raise MqttError(spec.CLIENT_IDENTIFIER_NOT_VALID, "client identifier too long")
     if not connect.client_id and (

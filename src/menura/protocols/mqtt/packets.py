@@ -34,7 +34,8 @@ def take_packet(session: Session, first: int, body: bytes) -> None:
     handler = _PACKETS.get(kind)
     if handler is None:
         raise violation(f"a packet of type {kind} from a client")
-    if first & 15 != spec.FLAGS[kind]:
+    # Version 3.1 has no use for flags in other packets than PUBLISH; a client that repeats itself may say so.
+    if first & 15 != spec.FLAGS[kind] and session.version != spec.V3_1:
         raise malformed(f"flags {first & 15:#x} of a packet of type {kind}")
     handler(session, body)
 
@@ -60,14 +61,17 @@ def _connect(session: Session, body: bytes) -> None:
     """Section 3.1."""
     session.version = wire.version_of(body)
     connect = wire.read_connect(body)
+    session.peer_packet_bytes_max = connect.properties.get("maximum_packet_size", session.peer_packet_bytes_max)
     check(connect, session.limits)
     session.user, session.vhost = _logged_in(session, connect)
     session.access = Access(session.node.users, session.user, session.vhost.name)
     session.client_id = connect.client_id or session.node.unique_name("auto-")
     session.name = f"{session.peer.address} ({session.client_id}: {session.user}@{session.vhost.name})"
     protocol = f"MQTT {spec.VERSIONS[session.version]}"
-    client, present = client_for(session, connect, session.client_id)
     _settle_limits(session, connect)
+    found = answer_properties(session, connect) if session.version == spec.V5 else wire.NO_PROPERTIES
+    session.require_room(wire.connack(session.version, 0, True, found))
+    client, present = client_for(session, connect, session.client_id)
     session.here = Connected(
         protocol,
         session.peer,
@@ -85,9 +89,10 @@ def _connect(session: Session, body: bytes) -> None:
     if connect.will is not None:
         wills.keep(client, session.user, connect.will)
     session.client = client
+    # A client of an older version may have a session in which such a subscription was made.
+    session.marking = session.version == spec.V5 or any(each.no_local for each in client.subscriptions.values())
     session.deadline = None
     session.promise()
-    found = answer_properties(session, connect) if session.version == spec.V5 else wire.NO_PROPERTIES
     session.send(wire.connack(session.version, 0, present, found))
     for id in client.ids.released:
         session.send(wire.answer(spec.PUBREL, id))
@@ -99,7 +104,6 @@ def _connect(session: Session, body: bytes) -> None:
 def _settle_limits(session: Session, connect: Connect) -> None:
     limits, found = session.limits, connect.properties
     session.packet_bytes_max = limits.packet_bytes_max
-    session.peer_packet_bytes_max = found.get("maximum_packet_size", 0xFFFFFFFF)
     session.aliases_max = min(found.get("topic_alias_maximum", 0), limits.topic_aliases_max)
     session.keep_alive_seconds = connect.keep_alive_seconds
     if session.version == spec.V5 and limits.keep_alive_seconds_max:

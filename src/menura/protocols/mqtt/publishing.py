@@ -82,7 +82,7 @@ def block_for(session: Session, target: Target, flags: int, raw: bytes) -> bytes
     if len(raw) > 1:
         found, _ = wire.read_properties(raw, 0, len(raw), spec.PUBLISH)
         _check(found)
-    publisher = session.client_id if session.version == spec.V5 else ""
+    publisher = session.client_id if session.marking else ""
     block = block_of(flags >> 1 & 3, bool(flags & 1), found, publisher, session.node.agenda.wall_ms)
     if "message_expiry_interval" not in found and len(raw) <= _REMEMBERED_BYTES_MAX:
         if len(target.blocks) >= _BLOCKS_MAX:
@@ -121,17 +121,19 @@ def publish(session: Session, target: Target, flags: int, contents: list[bytes],
     if target.refusal:
         _refuse(session, qos, target.refusal, ids)
         return
-    if qos:
-        session.tallies.wanted += len(ids)
-        session.tallies.confirmed += len(ids)
+    if not qos:
+        _publish(session.vhost, target.route, contents, flags, session.here)
+        session.throttle.published()
+        return
+    session.tallies.wanted += len(ids)
+    session.tallies.confirmed += len(ids)
     if qos == 2:
         for content, id in zip(contents, ids, strict=True):
             _publish_once(session, target, flags, content, id)
     else:
         unwanted = _publish(session.vhost, target.route, contents, flags, session.here)
-        if qos:
-            code = spec.NO_MATCHING_SUBSCRIBERS if unwanted and session.version == spec.V5 else 0
-            session.acknowledge(b"".join([wire.answer(spec.PUBACK, id, code) for id in ids]))
+        code = spec.NO_MATCHING_SUBSCRIBERS if unwanted and session.version == spec.V5 else 0
+        session.acknowledge(b"".join([wire.answer(spec.PUBACK, id, code) for id in ids]))
     session.throttle.published()
 
 
@@ -142,12 +144,18 @@ def _publish(vhost: VHost, route: Route, contents: list[bytes], flags: int, by: 
     deadline_ms = 0
     if contents[0][packed.PROPERTIES_AT] & _EXPIRATION:
         deadline_ms = meta_of(packed.properties_of(contents[0])).expires_at_ms
-    run = Run.of(route, contents, flags & 6 > 0, deadline_ms)
+    if len(contents) == 1:
+        size = len(contents[0])
+        run = Run(route, contents, size, size, flags & 6 > 0, None, deadline_ms)
+    else:
+        run = Run.of(route, contents, flags & 6 > 0, deadline_ms)
     if vhost.tracer is not None:
         vhost.tracer.published(by, 1, run)
     unwanted = vhost.publish(route, run)
-    vhost.take_refused()
-    route.sending.dropped += len(unwanted)
+    if vhost.refused:
+        vhost.take_refused()
+    if unwanted:
+        route.sending.dropped += len(unwanted)
     return bool(unwanted)
 
 

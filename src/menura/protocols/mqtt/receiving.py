@@ -1,15 +1,15 @@
 """The hot loop in: octets of one connection to runs of messages and ranges of answers.
 
-Publishers repeat themselves. Messages one behind the other with the same flags, topic and properties become one run;
-those that have the same length, too, are found by one comparison each. PUBACK packets in a row are one settlement. All
-else falls through to `packets`.
+Publishers repeat themselves. What stands before the body of a PUBLISH, less its packet identifier, is a key of
+`session.learned`: what it means is worked out once. Messages one behind the other for which it is the same become one
+run, found by one comparison each. PUBACK packets in a row are one settlement. All else falls through to `packets`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from menura.core.content import END
+from menura.core.content import END, opening, pack
 from menura.protocols.mqtt import spec
 from menura.protocols.mqtt.answering import pubacks
 from menura.protocols.mqtt.errors import MqttError, malformed, violation
@@ -18,6 +18,7 @@ from menura.protocols.mqtt.publishing import aliased, block_for, publish, resolv
 from menura.protocols.mqtt.wire import read_varint
 
 if TYPE_CHECKING:
+    from menura.protocols.mqtt.publishing import Target
     from menura.protocols.mqtt.session import Session
 
 _PUBACK = b"\x40\x02"
@@ -31,7 +32,10 @@ def receive_packets(session: Session, data: bytes) -> int:
         if session.closing or session.shunned or session.leaving:
             return end
         first = data[at]
-        body, stop = _extent(session, data, at, end)
+        body = at + 2
+        stop = body + data[at + 1]
+        if stop - body > 127 or stop > end:
+            body, stop = _extent(session, data, at, end)
         if not session.connected and first != 0x10:
             raise violation(f"a first packet of {first:#04x}, not CONNECT")
         if stop > end:
@@ -99,8 +103,6 @@ def _publishes(session: Session, data: bytes, at: int, body: int, stop: int, end
     rest = topic_end + (2 if qos else 0)
     if rest > stop:
         raise malformed("a PUBLISH is cut short")
-    octets = data[body + 2 : topic_end]
-    raw = b""
     payload = rest
     if session.version == spec.V5:
         size, payload = read_varint(data, rest, stop)
@@ -109,33 +111,53 @@ def _publishes(session: Session, data: bytes, at: int, body: int, stop: int, end
             raise malformed("properties are cut short")
         if size > session.limits.properties_bytes_max:
             raise MqttError(spec.QUOTA_EXCEEDED, f"{size} octets of properties")
-        raw = data[rest:payload]
-    meant = octets
+
+    lead, between = data[at:topic_end], data[rest:payload]
+    learned = session.learned.get(lead + between)
+    if learned is None or learned[0].version != session.access.version:
+        learned = _learn(session, lead, between, data[body + 2 : topic_end], stop - payload)
+    target, beginning = learned
+    closing = END if payload < stop else b""
+    contents = [b"".join((beginning, data[payload:stop], closing))]
+    ids = [data[topic_end] << 8 | data[topic_end + 1]] if qos else []
+
+    # The packets that repeat this one but for identifier and payload.
+    length = stop - at
+    last = end - length
+    if stop <= last:
+        startswith = data.startswith
+        while stop <= last and startswith(lead, stop) and startswith(between, stop + rest - at):
+            topic_end += length
+            payload += length
+            stop += length
+            contents.append(b"".join((beginning, data[payload:stop], closing)))
+            if qos:
+                ids.append(data[topic_end] << 8 | data[topic_end + 1])
+    if 0 in ids:
+        raise violation("packet identifier 0")
+    publish(session, target, first & 7, contents, ids)
+    return stop
+
+
+def _learn(session: Session, lead: bytes, between: bytes, octets: bytes, body_bytes: int) -> tuple[Target, bytes]:
+    """Where messages go that begin like this, and how they begin packed; remembered, if it will be the same again.
+
+    `octets` is the topic as it came.
+    """
+    meant, raw = octets, between
     if not octets or b"\x23" in raw:
         meant, raw = _meaning(session, octets, raw)
     target = session.targets.get(meant)
     if target is None or target.version != session.access.version:
         target = resolve(session, meant)
-    block = block_for(session, target, first & 7, raw)
-
-    # The packets that repeat this one but for identifier and payload.
-    length = stop - at
-    lead, between = data[at:topic_end], data[rest:payload]
-    last = end - length
-    startswith = data.startswith
-    starts = [at]
-    at = stop
-    while at <= last and startswith(lead, at) and startswith(between, at + rest - starts[0]):
-        starts.append(at)
-        at += length
-    ids: list[int] = []
-    if qos:
-        offset = topic_end - starts[0]
-        ids = [data[start + offset] << 8 | data[start + offset + 1] for start in starts]
-        if 0 in ids:
-            raise violation("packet identifier 0")
-    publish(session, target, first & 7, _contents(block, data, starts, payload - starts[0], length), ids)
-    return at
+    flags = lead[0] & 7
+    block = block_for(session, target, flags, raw)
+    learned = target, opening(block, body_bytes) if body_bytes else pack(block, b"")
+    if raw is between and (flags, raw) in target.blocks and meant in session.targets:
+        if len(session.learned) >= session.limits.topics_max:
+            session.learned.clear()
+        session.learned[lead + between] = learned
+    return learned
 
 
 def _meaning(session: Session, octets: bytes, raw: bytes) -> tuple[bytes, bytes]:
@@ -143,15 +165,3 @@ def _meaning(session: Session, octets: bytes, raw: bytes) -> tuple[bytes, bytes]
     if not raw:
         raise MqttError(spec.TOPIC_NAME_INVALID, "an empty topic")
     return aliased(session, octets, raw)
-
-
-def _contents(block: bytes, data: bytes, starts: list[int], offset: int, length: int) -> list[bytes]:
-    """Packed messages (core.content) with payloads of one length, each at `offset` from its start."""
-    size = length - offset
-    header = b"".join(
-        (b"\x02\x00\x01", (12 + len(block)).to_bytes(4, "big"), b"\x00\x3c\x00\x00", size.to_bytes(8, "big"), block)
-    )
-    if not size:
-        return [header + END] * len(starts)
-    header = b"".join((header, b"\xce\x03\x00\x01", size.to_bytes(4, "big")))
-    return [b"".join((header, data[start + offset : start + length], END)) for start in starts]

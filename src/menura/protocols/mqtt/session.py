@@ -27,7 +27,7 @@ from menura.protocols.mqtt.receiving import receive_packets
 
 if TYPE_CHECKING:
     from menura.core.vhost import VHost
-    from menura.protocols.mqtt.delivery import Shape
+    from menura.protocols.mqtt.delivery import Framing, Shape
     from menura.protocols.mqtt.publishing import Target
     from menura.protocols.mqtt.wire import Will
 
@@ -71,6 +71,8 @@ class Session:
         self.position = 0
         self.packet_bytes_max = self.limits.connect_bytes_max
         self.targets: dict[bytes, Target] = {}
+        self.learned: dict[bytes, tuple[Target, bytes]] = {}  # of PUBLISH (see receiving)
+        self.marking = False  # whether messages say whose they are, for no-local subscriptions
         self.aliased: dict[int, bytes] = {}  # topics by the aliases the client gave them
         self.retained_bytes = 0  # retained messages it has asked for since it last had all of them
 
@@ -87,6 +89,7 @@ class Session:
         self.aliases: dict[str, int] = {}  # by routing key, for the client
         self.announced: set[str] = set()
         self.shapes: dict[tuple[str, bytes, bool], tuple[object, Shape | None]] = {}
+        self.framings: dict[str, tuple[object, Framing]] = {}  # by routing key, of messages of QoS 0
 
         self.closing = False
         self.shunned = False  # a peer that is about to be cut off
@@ -105,36 +108,36 @@ class Session:
     def receive(self, data: bytes) -> None:
         """Take what a socket read brought."""
         self.last_received = self.now
+        if self.closing or self.shunned or self.leaving:
+            return
         try:
-            self._receive(data)
+            if self.unread:
+                self.unread += data
+                if len(self.unread) < self.needed_bytes:
+                    self._weigh()
+                    return
+                data = bytes(self.unread)
+                self.unread.clear()
+            try:
+                used = receive_packets(self, data)
+            except MqttError as error:
+                self.fail(error)
+                used = len(data)
+            except REASONS as reason:
+                self.fail(MqttError(code_of(reason), str(reason)))
+                used = len(data)
+            if used < len(data):
+                self.unread += data[used:]
+            if self.unread or self.held_bytes:
+                self._weigh()
+            vhost = self.vhost
+            if vhost is not None:
+                if vhost.touched:
+                    vhost.dispatch()
         except Exception as defect:
             # A defect of ours must not take other connections with it.
             self.log("defect", f"{type(defect).__name__}: {defect}", "defect")
             self._give_up()
-
-    def _receive(self, data: bytes) -> None:
-        if self.closing or self.shunned or self.leaving:
-            return
-        if self.unread:
-            self.unread += data
-            if len(self.unread) < self.needed_bytes:
-                self._weigh()
-                return
-            data = bytes(self.unread)
-            self.unread.clear()
-        try:
-            used = receive_packets(self, data)
-        except MqttError as error:
-            self.fail(error)
-            used = len(data)
-        except REASONS as reason:
-            self.fail(MqttError(code_of(reason), str(reason)))
-            used = len(data)
-        if used < len(data):
-            self.unread += data[used:]
-        self._weigh()
-        if self.vhost is not None:
-            self.vhost.dispatch()
 
     def _weigh(self) -> None:
         """Charge a half-arrived packet to the memory account."""
@@ -219,7 +222,11 @@ class Session:
         if error.code == spec.UNSUPPORTED_PROTOCOL_VERSION:
             self.send(wire.connack(spec.V3_1_1, spec.RETURN_CODES[error.code], False, wire.NO_PROPERTIES))
         elif self.version == spec.V5:
-            self.send(wire.connack(spec.V5, error.code, False, {"reason_string": str(error)[:200]}))
+            packet = wire.connack(spec.V5, error.code, False, {"reason_string": str(error)[:200]})
+            if len(packet) > self.peer_packet_bytes_max:
+                packet = wire.connack(spec.V5, error.code, False, wire.NO_PROPERTIES)
+            if len(packet) <= self.peer_packet_bytes_max:
+                self.send(packet)
         elif self.version and error.code in spec.RETURN_CODES:
             self.send(wire.connack(self.version, spec.RETURN_CODES[error.code], False, wire.NO_PROPERTIES))
         if error.code == spec.BAD_USER_NAME_OR_PASSWORD:
@@ -228,6 +235,11 @@ class Session:
             self.deadline = self.now + LOGIN_DELAY_SECONDS
         else:
             self.closing = True
+
+    def require_room(self, packet: bytes) -> None:
+        """An answer that has to be given, and must not be if the client does not take it (MQTT-3.1.2-24)."""
+        if len(packet) > self.peer_packet_bytes_max:
+            raise MqttError(spec.PACKET_TOO_LARGE, f"an answer of {len(packet)} octets, more than the client takes")
 
     def say_goodbye(self, code: int, text: str = "") -> None:
         """DISCONNECT, for a client that knows it from us, and the end."""

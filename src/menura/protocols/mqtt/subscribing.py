@@ -27,7 +27,9 @@ _ONLY_NEW, _NEVER = 1, 2
 def subscribe(session: Session, body: bytes) -> None:
     packet = wire.read_subscribe(body, session.version)
     (id,) = packet.properties.get("subscription_identifier", (0,))
+    _require_filters(session, [filter for filter, _ in packet.filters])
     codes, wanted = [], []
+    session.require_room(wire.suback(session.version, packet.id, [0] * len(packet.filters)))
     for filter, options in packet.filters:
         share = share_of(filter)
         if share is not None and options & 4:
@@ -44,12 +46,23 @@ def subscribe(session: Session, body: bytes) -> None:
         _send_retained(session, subscription)
 
 
+def _require_filters(session: Session, filters: list[str]) -> None:
+    """What is no filter is no question of permission: it ends the connection (4.7.1, 4.7.3, 4.8.2, 4.13).
+
+    Before version 5, what begins with "$share/" is a filter like any other, though a refused one if it is no group's.
+    """
+    for filter in filters:
+        share = share_of(filter)
+        if not is_filter(filter) or (share is not None and not is_filter(share.filter) and session.version == spec.V5):
+            raise MqttError(spec.TOPIC_FILTER_INVALID, f"{filter!r} is not a topic filter")
+
+
 def _subscribe(session: Session, subscription: Subscription) -> tuple[int, bool]:
     """The code to answer with, and whether there was no subscription to this filter."""
     client = session.client
     filter = subscription.filter
     share = subscription.share
-    if not is_filter(share.filter if share is not None else filter):
+    if share is not None and not is_filter(share.filter):
         return spec.TOPIC_FILTER_INVALID, False
     if max(len(filter.encode()), len(subscription.pattern.encode())) > session.limits.topic_bytes_max:
         return spec.TOPIC_FILTER_INVALID, False
@@ -116,6 +129,8 @@ def _require_taken(session: Session) -> None:
 
 def unsubscribe(session: Session, body: bytes) -> None:
     packet = wire.read_unsubscribe(body, session.version)
+    _require_filters(session, packet.filters)
+    session.require_room(wire.unsuback(session.version, packet.id, [0] * len(packet.filters)))
     known = [session.client.unsubscribe(filter) for filter in packet.filters]
     codes = [0 if each else spec.NO_SUBSCRIPTION_EXISTED for each in known]
     session.promise()

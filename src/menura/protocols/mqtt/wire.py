@@ -208,7 +208,9 @@ def read_connect(data: bytes) -> Connect:
         raise MqttError(spec.UNSUPPORTED_PROTOCOL_VERSION, f"protocol level {level} of {name!r}")
     flags, at = read_number(data, at, end, 1)
     qos = flags >> 3 & 3
-    if flags & 1 or qos == 3 or (not flags & 4 and flags & 0x38):
+    if version == spec.V3_1 and not flags & 4:
+        flags, qos = flags & ~0x38, 0  # version 3.1 has nothing against flags that are not used
+    if (flags & 1 and version != spec.V3_1) or qos == 3 or (not flags & 4 and flags & 0x38):
         raise malformed(f"connect flags {flags:#04x}")
     if version != spec.V5 and flags & 0x40 and not flags & 0x80:
         raise malformed("a password without a user name")

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import fields, replace
 
-from menura.config import Config
+from menura.config import Config, processor_count
 from menura.configuration.settings import SETTINGS
 from menura.core.attempts import AttemptLimits
 from menura.core.errors import Refusal
@@ -27,6 +27,11 @@ def prepare(node: Node, config: Config) -> None:
     """Give a node what it has to know of the settings."""
     node.logins.loopback_users = frozenset(config.loopback_users)
     node.logins.attempts.set_limits(AttemptLimits(config.login_failures_max, config.login_window_seconds))
+
+
+def busy_poll_seconds(config: Config) -> float:
+    """On a single processor it would be the client who has to wait for it."""
+    return config.busy_poll_us / 1e6 if processor_count() > 1 else 0.0
 
 
 class DefinitionsError(Exception):
@@ -62,7 +67,10 @@ def welcome(node: Node, config: Config) -> None:
     if config.default_vhost != DEFAULT_VHOST:
         node.add_vhost(config.default_vhost)
     if config.default_user:
-        node.add_user(config.default_user, config.default_password, frozenset(("administrator",)))
+        try:
+            node.add_user(config.default_user, config.default_password, frozenset(("administrator",)))
+        except Refusal as refusal:
+            raise DefinitionsError(f"cannot make the first user (see default_user): {refusal}.") from None
         node.users.permit(config.default_user, config.default_vhost, *config.default_permissions)
 
 

@@ -35,7 +35,7 @@ from menura.management.lag import LoopLag
 from menura.management.statistics import Statistics
 from menura.management.statistics.process import gauges
 from menura.net.certificates import LOOK_SECONDS
-from menura.net.listener import UNIX, Address, Listener, ListenError, listen
+from menura.net.listener import UNIX, Address, Listener, ListenError, check_free, listen
 from menura.net.peering import is_loopback, peer_address, peer_subject, server_address, tls_state
 from menura.net.port import Session
 from menura.net.transport import Connection, Tick
@@ -43,6 +43,7 @@ from menura.pausing import Pause
 from menura.reaching import reach
 from menura.shovels.shovels import Shovels
 from menura.storage import Recovered, Storage
+from menura.store.directory import is_new
 from menura.store.errors import StoreError
 from menura.store.recovery import Progress
 from menura.version import __version__
@@ -161,7 +162,7 @@ class Broker(Administration):
         self._loop = asyncio.get_running_loop()
         self._home = threading.current_thread()
         self.failure = None
-        self._tick = Tick(self._loop, self._end_of_tick, self._clock)
+        self._tick = Tick(self._loop, self._end_of_tick, self._clock, applying.busy_poll_seconds(self.config))
         self._timer: asyncio.TimerHandle | None = None
         self.lag = LoopLag(self._loop)
         self._set_clock()
@@ -219,6 +220,11 @@ class Broker(Administration):
         if config.data == IN_MEMORY:
             applying.begin(self.node, config, first=True)
             return
+        if is_new(config.data):
+            # Whoever cannot serve anybody leaves nothing behind.
+            check_listeners(config)
+            for url in config.listen:
+                await check_free(Address.parse(url, voices.STANDARD_PORTS))
         storage = Storage(
             config.data,
             version=__version__,
@@ -246,6 +252,7 @@ class Broker(Administration):
         applying.prepare(node, self.config)
         node.memory.on_change.append(self._memory_changed)
         node.alarms.on_change.append(self._alarms_changed)
+        node.agenda.on_defect = _note_defect
         node.confirm_times.clock = time.perf_counter
         self.shovels = Shovels(node)
         self.statistics = Statistics(node, lambda: gauges(node, self.storage))
@@ -409,13 +416,13 @@ class Broker(Administration):
         memory = self.node.memory
         if blocked:
             _log.warning(
-                "memory: %d MB of messages held, more than the %d MB allowed: publishers are blocked until "
+                "memory: %d MiB of messages held, more than the %d MiB allowed: publishers are blocked until "
                 "consumers have caught up",
                 memory.used_bytes >> 20,
                 memory.watermark_bytes >> 20,
             )
             return
-        _log.info("memory: %d MB of messages held: publishers may go on", memory.used_bytes >> 20)
+        _log.info("memory: %d MiB of messages held: publishers may go on", memory.used_bytes >> 20)
 
     def _alarms_changed(self, resource: str, short: bool) -> None:
         if self.node.alarms.blocked:
@@ -452,16 +459,22 @@ class Broker(Administration):
         agenda = self.node.agenda
         try:
             agenda.tick(self._loop.time())
-            for vhost in self.node.vhosts.values():
-                vhost.dispatch()
+            for vhost in list(self.node.vhosts.values()):
+                try:
+                    vhost.dispatch()
+                except Exception as defect:
+                    _note_defect(defect)
             self._end_of_tick()
         finally:
             if agenda.next_due is not None:
                 self._call_at(agenda.next_due)
 
-    def _end_of_tick(self) -> None:
-        if self.storage is not None:
-            self.storage.end_of_tick()
+    def _end_of_tick(self) -> bool:
+        """Whether the disk is at work now."""
+        if self.storage is None:
+            return False
+        self.storage.end_of_tick()
+        return self.storage.busy
 
 
 def check_listeners(config: Config) -> None:
@@ -472,6 +485,11 @@ def check_listeners(config: Config) -> None:
             address.certificates(config.common_tls)
         elif address.tls:
             raise ListenError(f"{address.scheme}:// takes no TLS settings; did you mean {address.scheme}s://?")
+
+
+def _note_defect(defect: Exception) -> None:
+    """What had its time went wrong; nobody waits for an answer."""
+    _log.error("timer: defect in the broker", exc_info=defect, extra={"event": "defect"})
 
 
 def _tls_state(transport: asyncio.BaseTransport) -> TlsState | None:

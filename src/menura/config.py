@@ -16,13 +16,16 @@ class Config:
     `listen` are URLs as `net.listener` reads them; a scheme alone is its standard port of 127.0.0.1. `memory_bytes_max`
     is the watermark above which publishers are blocked, measured over queued and unacknowledged messages. `data` is the
     data directory; without `sync` nothing waits for the disk, and a crash of the machine may take confirmed messages
-    with it. Publishers are blocked as well while the directory's disk has less than `disk_free_bytes_min` left. MQTT
-    clients of this machine that give no name are `mqtt_anonymous_user`, if any. A data directory begins with the user,
-    password, virtual host and permissions (to configure, write, read) of the `default_` settings; `loopback_users` may
-    log in on this machine only. After `login_failures_max` failed logins of an address as one user, within
-    `login_window_seconds`, further ones have to wait. `load_definitions` is a file of definitions to load at every
-    start. The `tls_` settings are those of listeners that bring none of their own. Web pages of `origins` may use the
-    broker from a browser.
+    with it. Publishers are blocked as well while the directory's disk has less than `disk_free_bytes_min` left. What an
+    AMQP client does not acknowledge within `consumer_timeout_seconds` (0: none) costs it its channel, unless the queue
+    has a timeout of its own. MQTT clients of this machine that give no name are `mqtt_anonymous_user`, if any. A data
+    directory begins with the user, password, virtual host and permissions (to configure, write, read) of the `default_`
+    settings; `loopback_users` may log in on this machine only. After `login_failures_max` failed logins of an address
+    as one user, within `login_window_seconds`, further ones have to wait. `load_definitions` is a file of definitions
+    to load at every start. The `tls_` settings are those of listeners that bring none of their own. Web pages of
+    `origins` may use the broker from a browser. For `busy_poll_us` the loop stays awake after it has done something,
+    where there is more than one processor; a broker in another program leaves that program's threads the interpreter,
+    and does not.
     """
 
     listen: tuple[str, ...] = ("amqp://", "mqtt://", "mqtt+ws://", "stomp://", "stomp+ws://", "http://")
@@ -33,6 +36,7 @@ class Config:
     frame_bytes_max: int = 131072
     channels_max: int = 2047
     heartbeat_seconds: int = 60
+    consumer_timeout_seconds: float = 0.0
     message_bytes_max: int = 128 * 1024 * 1024
     product: str = "RabbitMQ"
     product_version: str = "4.2.0"
@@ -53,6 +57,7 @@ class Config:
     tls_min: str = "1.2"
     origins: tuple[str, ...] = ()
     statistics: bool = True
+    busy_poll_us: int = 0
 
     @property
     def common_tls(self) -> dict[str, str]:
@@ -73,3 +78,14 @@ def memory_bytes() -> int:
             return min(total, int(file.read()))
     except (OSError, ValueError):
         return total
+
+
+def processor_count() -> int:
+    """Processors that this process may use, by its affinity and the quota of its control group."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        with open("/sys/fs/cgroup/cpu.max") as file:
+            quota, period = map(int, file.read().split())
+    except (OSError, ValueError):
+        return available
+    return min(available, quota // period)

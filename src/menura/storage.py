@@ -103,7 +103,8 @@ class Storage:
                     sync=self.sync,
                 )
                 report = await asyncio.to_thread(self.journal.open, progress)
-                node.keep(self.catalog, self.journal, definitions)
+                for unfit in node.keep(self.catalog, self.journal, definitions):
+                    _log.warning("definitions: %s", unfit)
             except BaseException:
                 self.catalog.close()
                 raise
@@ -118,7 +119,7 @@ class Storage:
             _log.warning("disk: confirms do not wait for it: a crash of the machine may lose confirmed messages")
         queues = [queue for vhost in node.vhosts.values() for queue in vhost.queues.values()]
         message_count = sum(queue.ready_count for queue in queues)
-        return Recovered(not definitions.vhosts, len(queues), message_count, report)
+        return Recovered(definitions.are_new, len(queues), message_count, report)
 
     def _check_journal(self) -> None:
         """Find out whether it can be read before anything is written, into the catalog for example."""
@@ -175,6 +176,11 @@ class Storage:
         if self._node.keeper is not None:
             self._node.keeper.weigh()
 
+    @property
+    def busy(self) -> bool:
+        """Whether a thread of ours is at the disk."""
+        return self.journal.busy or self.catalog.busy
+
     def _write_marks(self) -> None:
         self._marks_timer = None
         self.journal.flush()
@@ -210,10 +216,10 @@ class Storage:
         if (free_bytes < limit) is short:
             return
         if short:
-            _log.info("disk: %d MB free again: publishers may go on", free_bytes >> 20)
+            _log.info("disk: %d MiB free again: publishers may go on", free_bytes >> 20)
         else:
             _log.warning(
-                "disk: %d MB free at %s, less than the %d MB wanted: publishers are blocked until there is room",
+                "disk: %d MiB free at %s, less than the %d MiB wanted: publishers are blocked until there is room",
                 free_bytes >> 20,
                 self.directory.path,
                 self.disk_free_bytes_min >> 20,

@@ -27,6 +27,7 @@ def _amqp(around: Surroundings, broker: Broker, address: Address) -> Session:
         channels_max=config.channels_max,
         frame_bytes_max=config.frame_bytes_max,
         heartbeat_seconds=config.heartbeat_seconds,
+        consumer_timeout_ms=round(config.consumer_timeout_seconds * 1000),
         message_bytes_max=config.message_bytes_max,
     )
     identity = Identity(product=config.product, version=config.product_version, anonymous=config.allow_anonymous)

@@ -40,7 +40,7 @@ def complaints(file: str | None = None, **arguments: Any) -> list[str]:
 def test_with_nothing_said_the_defaults_hold_and_are_those_of_a_broker_in_a_program() -> None:
     effective = settings()
     assert {value.origin for value in effective.values.values()} == {"default"}
-    assert effective.config() == Config(data="./menura-data")
+    assert effective.config() == Config(data="./menura-data", busy_poll_us=100)
 
 
 def test_the_file_goes_before_defaults_the_environment_before_the_file_and_options_before_all() -> None:
@@ -79,6 +79,7 @@ def test_every_setting_can_be_set_in_the_file_and_in_the_environment() -> None:
         "amqp.frame_max": ("8192", "8192", 8192),
         "amqp.channels_max": ("5", "5", 5),
         "amqp.heartbeat": ("0", "0", 0),
+        "amqp.consumer_timeout": ('"30min"', "1800", 1800.0),
         "default_user": ('"u"', "u", "u"),
         "default_password": ('"p"', "p", "p"),
         "default_vhost": ('"v"', "v", "v"),
@@ -95,6 +96,7 @@ def test_every_setting_can_be_set_in_the_file_and_in_the_environment() -> None:
         "tls.min": ('"1.3"', "1.3", "1.3"),
         "http.origins": ('["https://a"]', "https://a", ("https://a",)),
         "statistics": ("false", "0", False),
+        "busy_poll_us": ("50", "50", 50),
         "log.level": ('"debug"', "DEBUG", "debug"),
         "log.format": ('"json"', "json", "json"),
         "log.file": ('"l"', "l", "l"),
@@ -134,6 +136,9 @@ def test_all_that_is_wrong_is_told_at_once_with_its_line_and_what_to_do() -> Non
         ("amqp.frame_max", "true"),
         ("amqp.heartbeat", "1.5"),
         ("login.window", "0"),
+        ("amqp.consumer_timeout", "false"),
+        ("amqp.consumer_timeout", "-1"),
+        ("amqp.consumer_timeout", '"never"'),
         ("login.window", '"soon"'),
         ("listen", "[1]"),
         ("listen", "{a = 1}"),

@@ -49,6 +49,9 @@ def read(path: Path, text: str) -> Effective:
         ("frame_max=262144", "amqp.frame_max", 262144),
         ("channel_max = 0", "amqp.channels_max", 65535),
         ("max_message_size = 16777216", "message_max", 16 << 20),
+        ("consumer_timeout = 1800000", "amqp.consumer_timeout", 1800.0),
+        ("consumer_timeout = 1500", "amqp.consumer_timeout", 1.5),
+        ("consumer_timeout = undefined", "amqp.consumer_timeout", 0.0),
         ("log.console.level = warning", "log.level", "warning"),
         ("log.file.level = critical", "log.level", "error"),
         ("log.console.formatter = json", "log.format", "json"),
@@ -103,10 +106,10 @@ def test_listeners_that_are_named_replace_those_of_their_protocol(path: Path, li
 
 
 def test_what_is_ignored_is_told_with_its_line_and_the_reason(path: Path) -> None:
-    effective = read(path, "# a comment\n\ncluster_name = c\nconsumer_timeout = 1800000\nmade.up = 1\nnonsense\n")
+    effective = read(path, "# a comment\n\ncluster_name = c\nhandshake_timeout = 5\nmade.up = 1\nnonsense\n")
     assert [str(remark).removeprefix(f"{path}:") for remark in effective.remarks] == [
         "3: cluster_name: ignored: there is one node",
-        '4: consumer_timeout: ignored: set it by a policy: {"consumer-timeout": milliseconds}',
+        "4: handshake_timeout: ignored: it is 10 s",
         "5: made.up: ignored: Menura knows no such key",
         "6: nonsense: ignored: not of the form key = value",
     ]

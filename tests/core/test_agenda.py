@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from menura.core.agenda import Agenda
 
 
@@ -95,3 +97,25 @@ def test_what_is_due_by_what_was_just_done_waits_for_the_next_time() -> None:
     assert agenda.next_due == 1.0
     agenda.tick(1.0)
     assert done == [0, 1]
+
+
+def test_what_one_does_wrong_is_told_and_keeps_nobody_else_from_their_turn() -> None:
+    agenda = Agenda()
+    told: list[Exception] = []
+    agenda.on_defect = told.append
+    agenda.tick(1.0)
+    done: list[str] = []
+    agenda.after(0, lambda: done.append("before"))
+    agenda.after(0, lambda: done.append("".join([1])))  # type: ignore[list-item]
+    agenda.after(0, lambda: done.append("after"))
+    agenda.tick(1.0)
+    assert done == ["before", "after"]
+    assert [type(defect) for defect in told] == [TypeError]
+    assert len(agenda) == 0
+
+
+def test_where_nobody_wants_to_be_told_a_defect_is_raised() -> None:
+    agenda = Agenda()
+    agenda.after(0, lambda: [].pop())
+    with pytest.raises(IndexError):
+        agenda.tick(1.0)

@@ -210,6 +210,21 @@ def test_a_catalog_of_a_newer_format(serve: Serve, stopped: Path) -> None:
     assert sentence.startswith(f"{catalog} was written by a newer Menura: its format is 99")
 
 
+def test_a_policy_that_is_not_valid_any_more_is_told_and_does_not_keep_it_from_starting(
+    serve: Serve, stopped: Path
+) -> None:
+    with closing(sqlite3.connect(stopped / "catalog.sqlite3")) as catalog, catalog:
+        catalog.execute("INSERT INTO parameters (vhost, component, name, value) VALUES ('/', 'policy', 'old', '{}')")
+    process = serve(stopped)
+    assert texts(process) == list(TEXTS)
+    process.process.send_signal(signal.SIGTERM)
+    status, _, err = process.end()
+    assert status == 0
+    assert "WARNING definitions: policy 'old' in virtual host '/' is kept, but has no effect: " in err
+    assert "Set it anew, or delete it." in err
+    assert ("policy", "old", "{}") in [found[1:] for found in definitions(stopped).parameters]
+
+
 def test_no_catalog_though_there_are_messages(serve: Serve, stopped: Path) -> None:
     (stopped / "catalog.sqlite3").unlink()
     assert refusal(serve, stopped) == (

@@ -94,6 +94,10 @@ def _seconds(raw: Any) -> float:
     return float(found[1]) * _TIMES[found[2]]
 
 
+def _seconds_or_none(raw: Any) -> float:
+    return 0.0 if raw in (0, "0") and not isinstance(raw, bool) else _seconds(raw)
+
+
 def _words(raw: Any) -> tuple[str, ...]:
     if isinstance(raw, str):
         raw = _json_list(raw) if raw.lstrip().startswith("[") else raw.split()
@@ -131,5 +135,6 @@ BOOLEAN = Kind(_boolean)
 SIZE = Kind(_size_bytes, _show_size)
 MEMORY = Kind(_memory, lambda number: _show_size(number) if number else "40%")
 SECONDS = Kind(_seconds)
+SECONDS_OR_NONE = Kind(_seconds_or_none)
 WORDS = Kind(_words, list)
 EXPRESSIONS = Kind(_three, list)

@@ -40,6 +40,10 @@ def _times_memory(raw: str) -> int:
     return int(float(raw) * memory_bytes())
 
 
+def _milliseconds(raw: str) -> str:
+    return "0" if raw in ("0", "undefined", "infinity") else f"{raw}ms"
+
+
 _SIMPLE: dict[str, tuple[str, Callable[[str], Any]]] = {
     "ssl_options.certfile": ("tls.cert", _same),
     "ssl_options.keyfile": ("tls.key", _same),
@@ -55,6 +59,7 @@ _SIMPLE: dict[str, tuple[str, Callable[[str], Any]]] = {
     "frame_max": ("amqp.frame_max", _same),
     "channel_max": ("amqp.channels_max", lambda raw: "65535" if raw == "0" else raw),
     "max_message_size": ("message_max", _same),
+    "consumer_timeout": ("amqp.consumer_timeout", _milliseconds),
     "log.console.level": ("log.level", _level),
     "log.file.level": ("log.level", _level),
     "log.default.level": ("log.level", _level),
@@ -92,7 +97,6 @@ _REASONS = (
     ("auth_backends", "users are the broker's own"),
     ("auth_mechanisms", "PLAIN, AMQPLAIN and, with a certificate, EXTERNAL are always offered"),
     ("auth_", "users are the broker's own"),
-    ("consumer_timeout", 'set it by a policy: {"consumer-timeout": milliseconds}'),
     ("collect_statistics", "figures are taken when they are asked for"),
     ("management.rates_mode", "figures are taken when they are asked for"),
     ("management.", "the management pages have no such setting"),

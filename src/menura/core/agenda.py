@@ -4,6 +4,9 @@ Time is seconds, monotonic. The core has no clock of its own: whoever runs it gi
 on time, listens for `on_sooner` and calls `tick` at that time; without a clock it is whatever time `tick` was last
 told. `wall_ms` is the same moment in milliseconds since 1970, once whoever knows has set `epoch_ms`: the time since
 1970 when the monotonic clock stood at zero.
+
+Those whose work it is know nothing of each other: what one of them raises goes to `on_defect`, and the others have
+their turn as if nothing had happened.
 """
 
 from __future__ import annotations
@@ -12,6 +15,10 @@ import heapq
 from collections.abc import Callable
 
 _SWEEP_MIN = 64
+
+
+def _raise(defect: Exception) -> None:
+    raise defect
 
 
 class Entry:
@@ -36,6 +43,8 @@ class Agenda:
         self.clock: Callable[[], float] = lambda: self._told
         self.on_sooner: Callable[[float], None] = lambda when: None
         """Called with the time of the first entry when there is an earlier one than before."""
+        self.on_defect: Callable[[Exception], None] = _raise
+        """Called with what some work has raised, in the handling of that."""
         self._entries: list[tuple[float, int, Entry]] = []
         self._count = self._cancelled = 0
 
@@ -89,7 +98,10 @@ class Agenda:
                     later.append(found)
                 else:
                     work, entry.work = entry.work, None
-                    work()
+                    try:
+                        work()
+                    except Exception as defect:
+                        self.on_defect(defect)
         finally:
             for found in later:
                 heapq.heappush(self._entries, found)

@@ -110,3 +110,9 @@ class Definitions(NamedTuple):
     queues: tuple[QueueDefinition, ...] = ()
     bindings: tuple[BindingDefinition, ...] = ()
     parameters: tuple[ParameterDefinition, ...] = ()
+
+    @property
+    def are_new(self) -> bool:
+        """Whether nobody has defined anything yet. A virtual host or user is always left of what somebody has used,
+        unless everything was removed; then it is as good as new."""
+        return not any(self)

@@ -56,7 +56,7 @@ class Shop:
 
     async def run(self, stop: asyncio.Event, seconds: float | None = None) -> Figures:
         """Until `stop` is set, or so many seconds have passed. DemoError if the broker is not there, or goes."""
-        tick = Tick(asyncio.get_running_loop(), lambda: None, lambda now: None)
+        tick = Tick(asyncio.get_running_loop(), lambda: False, lambda now: None)
         try:
             try:
                 await self._open(tick)

@@ -50,26 +50,27 @@ class Address:
         try:
             parts = urlsplit(url if "//" in url else f"{url}//")
         except ValueError as error:
-            raise ListenError(f"--listen {url}: {error}") from None
+            raise ListenError(f"{url}: {error}") from None
         if parts.scheme not in ports:
-            raise ListenError(f"--listen {url}: unknown scheme; known are {', '.join(sorted(ports))}")
+            known = ", ".join(sorted(ports))
+            raise ListenError(f"{url}: unknown scheme; known are {known}: such as amqp://127.0.0.1:5672")
         try:
             port = ports[parts.scheme] if parts.port is None else parts.port
-        except ValueError as error:
-            raise ListenError(f"--listen {url}: {error}") from None
+        except ValueError:
+            raise ListenError(f"{url}: a port is a number from 0 to 65535") from None
         tls = {key: values[-1] for key, values in parse_qs(parts.query).items()}
         origins = tuple(filter(None, tls.pop("origin", "").split(",")))
         try:
             check_settings(tls)
         except CertificateError as error:
-            raise ListenError(f"--listen {url}: {error}") from None
+            raise ListenError(f"{url}: {error}") from None
         if "verify" in tls and "cert" in tls and "ca" not in tls:
-            raise ListenError(f"--listen {url}: verify needs a ca to verify with: add &ca=FILE")
+            raise ListenError(f"{url}: verify needs a ca to verify with: add &ca=FILE")
         path = (parts.path.rstrip("/") or WEBSOCKET_PATH) if "+" in parts.scheme else ""
         if parts.scheme == UNIX:
             path = unquote(parts.path)
             if not path or parts.netloc:
-                raise ListenError(f"--listen {url}: name a file: unix:///run/menura.sock")
+                raise ListenError(f"{url}: name a file: unix:///run/menura.sock")
         return cls(parts.scheme, parts.hostname or "127.0.0.1", port, tuple(sorted(tls.items())), path, origins)
 
     def tls_settings(self, common: Mapping[str, str]) -> dict[str, str]:
@@ -141,11 +142,28 @@ async def listen(
     if address.scheme == UNIX:
         server = await loop.create_unix_server(accepted, sock=_local_socket(address.path), backlog=BACKLOG)
         return Listener(address, 0, server)
-    try:
-        server = await loop.create_server(accepted, address.host, address.port, backlog=BACKLOG)
-    except OSError as error:
-        raise ListenError(f"cannot listen on {address.scheme}://{address.host}:{address.port}: {_why(error)}") from None
+    server = await _bound(address, accepted, start_serving=True)
     return Listener(address, server.sockets[0].getsockname()[1], server, certificates)
+
+
+async def check_free(address: Address) -> None:
+    """Find out whether there can be a listener, without being one. Raises ListenError."""
+    if address.scheme != UNIX:
+        (await _bound(address, asyncio.Protocol, start_serving=False)).close()
+
+
+async def _bound(
+    address: Address, accepted: Callable[[], asyncio.BaseProtocol], *, start_serving: bool
+) -> asyncio.Server:
+    loop = asyncio.get_running_loop()
+    try:
+        return await loop.create_server(
+            accepted, address.host, address.port, backlog=BACKLOG, start_serving=start_serving
+        )
+    except OSError as error:
+        place = f"[{address.host}]" if ":" in address.host else address.host
+        why = _why(error, address.port)
+        raise ListenError(f"cannot listen on {address.scheme}://{place}:{address.port}: {why}") from None
 
 
 def _local_socket(path: str) -> socket.socket:
@@ -177,7 +195,16 @@ def _answers(path: str) -> bool:
     return True
 
 
-def _why(error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return "the address is in use. Is another broker running there? Choose another port with --listen."
-    return f"{error.strerror or error}."
+def _why(error: OSError, port: int = 0) -> str:
+    if error.errno == errno.EACCES:
+        return "permission denied. Choose a port from 1024 on, or let the broker's user have this one."
+    if error.errno == errno.EADDRNOTAVAIL:
+        return "this machine has no such address. Choose one that it has; 0.0.0.0 stands for all of them."
+    if error.errno != errno.EADDRINUSE:
+        return f"{error.strerror or error}."
+    if not port:
+        return "the address is in use. Is another broker running there? Choose another name with --listen."
+    return (
+        f"port {port} is in use, by another broker perhaps: `ss -ltnp sport = :{port}` shows by whom. "
+        "Stop that one, or choose another port with --listen."
+    )

@@ -15,10 +15,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import cast
 
-from menura.net.port import Session
+from menura.net.busy_polling import BusyPoll
+from menura.net.port import Answering, Session
 
 WRITE_BUFFER_BYTES = 256 * 1024
 FLOOD_BYTES = 8 * 1024 * 1024
@@ -30,15 +32,21 @@ _log = logging.getLogger("menura")
 class Tick:
     """The end of each turn of the loop, and the clock for all connections.
 
-    `at_end` is called before the writing: the place for the journal to start a sync; `on_clock` every
-    `CLOCK_SECONDS` with the loop's time. `deserted` is set while there is no connection, but for those that linger: all
-    has been said, and the peer has not hung up yet.
+    `at_end` is called before the writing: the place for the journal to start a sync; it returns whether a thread is at
+    work for us. `on_clock` is called every `CLOCK_SECONDS` with the loop's time. `deserted` is set while there is no
+    connection, but for those that linger: all has been said, and the peer has not hung up yet. With `busy_poll_seconds`
+    the loop stays awake for so long after each turn.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, at_end: Callable[[], None], on_clock: Callable[[float], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        at_end: Callable[[], bool],
+        on_clock: Callable[[float], None],
+        busy_poll_seconds: float = 0.0,
     ) -> None:
         self.loop = loop
+        self._poll = BusyPoll(busy_poll_seconds, loop.call_soon, time.perf_counter) if busy_poll_seconds else None
         self._on_clock = on_clock
         self.connections: set[Connection] = set()
         self._lingering: set[Connection] = set()
@@ -89,10 +97,16 @@ class Tick:
     def _run(self) -> None:
         self._scheduled = False
         self._reads = 0
+        busy_elsewhere = True
         try:
-            self._at_end()
+            busy_elsewhere = self._at_end()
         finally:
             self.write_marked()
+            if self._poll is not None:
+                if busy_elsewhere:
+                    self._poll.rest()
+                else:
+                    self._poll.stay()
 
     def write_marked(self) -> None:
         """Write for all connections that have been marked, without waiting for the end of the turn."""
@@ -112,8 +126,8 @@ class Connection(asyncio.Protocol):
     """Carries one session, which `make` builds once the socket is there."""
 
     __slots__ = (
-        "_abort_at", "_flooded", "_make", "_reading", "_receiving", "_tick", "reads", "received_bytes", "sent_bytes",
-        "session", "transport", "writes",
+        "_abort_at", "_ended", "_flooded", "_make", "_reading", "_receiving", "_tick", "reads", "received_bytes",
+        "sent_bytes", "session", "transport", "writes",
     )  # fmt: skip
 
     session: Session
@@ -123,6 +137,7 @@ class Connection(asyncio.Protocol):
         self._make = make
         self._reading = True
         self._flooded = False
+        self._ended = False  # the peer has said all
         self._receiving = False
         self._abort_at: float | None = None
         self.received_bytes = self.reads = self.sent_bytes = self.writes = 0
@@ -156,6 +171,17 @@ class Connection(asyncio.Protocol):
             self._receiving = False
         self.write()
         self._tick.after_read()
+
+    def eof_received(self) -> bool:
+        """The peer says no more; whether it may still be answered. TLS has no end of one side."""
+        session = self.session
+        if self._abort_at is not None or not self.transport.can_write_eof() or not isinstance(session, Answering):
+            return False
+        self._ended = True
+        session.input_ended()
+        self.write()
+        self._tick.after_read()
+        return True
 
     def pause_writing(self) -> None:
         self.session.congested = True
@@ -201,7 +227,7 @@ class Connection(asyncio.Protocol):
         self.session.lost()
         if self.transport.is_closing():  # the peer went while its last words were written
             return
-        if not self.transport.can_write_eof():  # TLS has no end of one side
+        if self._ended or not self.transport.can_write_eof():  # TLS has no end of one side
             self.transport.close()
             return
         try:

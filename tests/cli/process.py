@@ -10,6 +10,8 @@ import threading
 import time
 from pathlib import Path
 
+# A broker that outlives its test's deadline would keep the test waiting for its output.
+LIFE_SECONDS_MAX = 150
 COMMAND = [sys.executable, "-W", "error", "-m", "menura", "serve"]
 
 
@@ -27,7 +29,7 @@ class Process:
             env={**os.environ, **(environment or {})},
             cwd=folder,
         )
-        self._timer = threading.Timer(20, self.process.kill)
+        self._timer = threading.Timer(LIFE_SECONDS_MAX, self.process.kill)
         self._timer.start()
 
     def screen(self) -> list[str]:

@@ -39,7 +39,7 @@ def test_a_good_file_is_good() -> None:
     ("text", "complaint"),
     [
         ('[log]\nlevle = "debug"', "my.toml:2: log.levle: no such setting; did you mean log.level?"),
-        ('listen = ["ampq://"]', "my.toml:1: listen: --listen ampq://: unknown scheme"),
+        ('listen = ["ampq://"]', "my.toml:1: listen: ampq://: unknown scheme"),
         ('listen = ["amqps://"]', "my.toml:1: listen: amqps://127.0.0.1: needs a certificate"),
         ('listen = ["amqp://?cert=a"]', "my.toml:1: listen: amqp:// takes no TLS settings"),
         (

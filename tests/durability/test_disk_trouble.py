@@ -134,8 +134,9 @@ def test_publishers_are_blocked_while_the_disk_is_nearly_full_and_consumers_drai
         process.process.send_signal(signal.SIGTERM)
         status, _, log = process.end()
     assert status == 0
-    assert f"free at {tmp_path / 'data'}, less than the 20 MB wanted: publishers are blocked until there is room" in log
-    assert "MB free again: publishers may go on" in log
+    limit = f"free at {tmp_path / 'data'}, less than the 20 MiB wanted"
+    assert f"{limit}: publishers are blocked until there is room" in log
+    assert "MiB free again: publishers may go on" in log
 
 
 def publish_until(publisher: Publisher, name: str) -> Answer:

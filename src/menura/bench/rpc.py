@@ -22,7 +22,6 @@ from menura.bench.topology import Topology
 
 DIRECT_REPLY_TO = "amq.rabbitmq.reply-to"
 PREBUILT_REQUESTS = 20_000
-CORRELATION_ID_BYTES = 11
 
 
 class RpcClient:

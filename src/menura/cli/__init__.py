@@ -1,6 +1,7 @@
-"""The command line: `menura` alone is `menura serve`.
+"""The command line: `menura` alone is `menura serve`, `menura help` is `menura --help`.
 
-Commands are imported when they are called, so that `menura serve` starts fast.
+Commands are imported when they are called, so that `menura serve` starts fast. A verb of `menura ctl` that was typed
+without `ctl` is pointed out.
 """
 
 from __future__ import annotations
@@ -35,9 +36,24 @@ class Commands(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] in COMMANDS or context.resilient_parsing:
+            return super().resolve_command(context, args)
+        from difflib import get_close_matches
+
+        from menura.cli.ctl.running import knows
+
+        near = [f"ctl {args[0]}"] if knows(args[0]) else get_close_matches(args[0], COMMANDS, 1)
+        hint = f" Did you mean 'menura {near[0]}'?" if near else ""
+        context.fail(f"No such command '{args[0]}'.{hint}")
+
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
         if not args or (args[0].startswith("-") and args[0] not in ("--help", "--version", "-h")):
             args = ["serve", *args]
+        elif args[0] == "help":
+            args = [*args[1:2], "--help"]
         return super().parse_args(context, args)
 
 

@@ -11,6 +11,7 @@ import click
 from menura.applying import has_well_known_password
 from menura.broker import Broker
 from menura.configuration.layers import Effective
+from menura.net.listener import Listener
 
 
 def show(broker: Broker, effective: Effective, seconds: float) -> None:
@@ -25,17 +26,24 @@ def show(broker: Broker, effective: Effective, seconds: float) -> None:
         click.secho(f"  ! {sentence}", fg="yellow", bold=True)
     for listener in broker.listeners:
         if listener.address.scheme in ("http", "https"):
-            click.echo(f"  pages      {listener.url} in a browser; `menura demo` gives them something to show")
+            url = _for_browsers(listener)
+            click.echo(f"  pages      {url} in a browser; `menura demo` gives them something to show")
     if effective.file:
         click.echo(f"  settings   {effective.file}")
     _show_data(broker)
     memory = broker.node.memory.watermark_bytes >> 20
-    click.echo(f"  memory     publishers are blocked above {memory} MB of held messages")
+    click.echo(f"  memory     publishers are blocked above {memory:,} MiB of held messages")
     for sentence in _users(broker):
         click.echo(f"  user       {sentence}")
     click.echo(f"  started    in {seconds * 1000:.0f} ms")
     click.echo("ready")
     sys.stdout.flush()
+
+
+def _for_browsers(listener: Listener) -> str:
+    """An address that can be opened on this machine; one that stands for all addresses is none."""
+    scheme, host = listener.address.scheme, listener.address.host
+    return f"{scheme}://127.0.0.1:{listener.port}" if host in ("0.0.0.0", "::") else listener.url
 
 
 def exposures(broker: Broker) -> Iterator[str]:
@@ -65,7 +73,7 @@ def _show_data(broker: Broker) -> None:
     if storage is None or recovered is None:
         click.echo("  data       in memory only: nothing survives a restart")
         return
-    found = f"{recovered.queue_count:,} durable queues, {recovered.message_count:,} messages"
+    found = f"{_counted(recovered.queue_count, 'durable queue')}, {_counted(recovered.message_count, 'message')}"
     click.echo(f"  data       {storage.directory.path} ({'new' if recovered.first else found})")
     for damage in recovered.report.damages:
         click.secho(f"  ! {damage}", fg="yellow" if damage.unfinished else "red")
@@ -73,6 +81,10 @@ def _show_data(broker: Broker) -> None:
         click.echo("  confirms   are sent once a message is on the disk")
     else:
         click.secho("  ! confirms are sent WITHOUT waiting for the disk (--no-sync): a crash may lose them", fg="red")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 @contextmanager

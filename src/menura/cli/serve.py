@@ -19,7 +19,7 @@ from importlib import import_module
 
 import click
 
-from menura.broker import Broker, DefinitionsError, ListenError, StoreError, loop_factory
+from menura.broker import Broker, DefinitionsError, ListenError, StoreError, check_listeners, loop_factory
 from menura.cli import first_screen
 from menura.cli.reloading import Reload, log_settings, status, tell_remarks
 from menura.cli.service_manager import ServiceManager
@@ -47,13 +47,13 @@ _log = logging.getLogger("menura")
 @click.option("--no-sync", is_flag=True, help="Confirm without waiting for the disk, for tests.")
 @click.option(
     "--disk-free-min",
-    metavar="MB",
+    metavar="MiB",
     type=click.IntRange(0),
     help="Free space on the disk below which publishers are blocked. [256]",
 )
 @click.option(
     "--memory-max",
-    metavar="MB",
+    metavar="MiB",
     type=click.IntRange(1),
     help="Held messages above which publishers are blocked. [40 % of memory]",
 )
@@ -91,10 +91,14 @@ def serve(
     }
     try:
         effective = gather(file, options)
+        check_listeners(effective.config())  # before a file is made for a broker that cannot be
         log = LogOutput(log_settings(effective))
     except ConfigurationError as error:
         for remark in error.remarks:
             click.echo(f"menura: {remark}", err=True)
+        sys.exit(2)
+    except ListenError as error:
+        click.echo(f"menura: {error}", err=True)
         sys.exit(2)
     except OSError as error:
         click.echo(f"menura: cannot log to {error.filename}: {error.strerror}. Choose another file.", err=True)

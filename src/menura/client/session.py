@@ -32,7 +32,6 @@ OUTPUT_BYTES_MAX = 1024 * 1024
 _log = logging.getLogger("menura.client")
 _lead = Struct(">BHI").unpack_from
 _confirm = Struct(">11xQBx").unpack_from
-_CONFIRM_BYTES = 21
 _ACK = b"\x00\x00\x00\x0d\x00\x3c\x00\x50"
 _NACK = b"\x00\x00\x00\x0d\x00\x3c\x00\x78"
 Confirmed = Callable[[int, bool, bool], None]

@@ -121,3 +121,15 @@ def test_a_body_cannot_steer_a_terminal(broker: menura.Broker, ctl: Ctl) -> None
     assert "\x1b" not in line
     assert line.split("\t")[-1].startswith("\\x1b[2J\\tü\\nxxx")
     assert line.endswith("…")
+
+
+@pytest.mark.parametrize("verb", ["peek", "replay", "delete_messages --all", "move --to-queue to"])
+def test_a_queue_that_is_not_there_is_named(filled: Ctl, verb: str) -> None:
+    said = filled(*verb.split(), "nowhere")
+    assert (said.status, said.err) == (69, "Error:\nno queue 'nowhere' in vhost '/'\n")
+
+
+@pytest.mark.parametrize(("option", "kind"), [("--to-queue", "queue"), ("--to-exchange", "exchange")])
+def test_a_destination_that_is_not_there_is_named(filled: Ctl, option: str, kind: str) -> None:
+    said = filled("move", "from", option, "nowhere")
+    assert (said.status, said.err) == (69, f"Error:\nno {kind} 'nowhere' in vhost '/'\n")

@@ -64,5 +64,13 @@ def test_common_options_may_come_before_the_verb(words: list[str], verb: str | N
     assert split_verb(words) == (verb, rest)
 
 
+def test_options_of_a_verb_may_come_before_it_too() -> None:
+    words = ["-f", "tsv", "--sort", "name", "list", "queues"]
+    assert split_verb(words, {"format": TEXT, "sort": TEXT}, {"f": "format"}) == (
+        "list",
+        ["-f", "tsv", "--sort", "name", "queues"],
+    )
+
+
 def test_short_options_of_a_verb_beat_the_common_ones() -> None:
     assert parse(["-s"], {"sort": FLAG}, {"s": "sort"})[1] == {"sort": True}

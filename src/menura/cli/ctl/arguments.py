@@ -83,16 +83,19 @@ def parse(
     return arguments, given
 
 
-def split_verb(words: Sequence[str]) -> tuple[str | None, list[str]]:
-    """The verb, which may come after common options, and all the rest."""
+def split_verb(
+    words: Sequence[str], options: Mapping[str, Kind] | None = None, short: Mapping[str, str] | None = None
+) -> tuple[str | None, list[str]]:
+    """The verb, which may come after options, and all the rest. `options` and `short`: those of any verb."""
+    options, short = {**(options or {}), **COMMON}, {**(short or {}), **SHORT}
     rest = list(words)
     at = 0
     while at < len(rest):
         word = rest[at]
         if not word.startswith("-"):
             return word, rest[:at] + rest[at + 1 :]
-        name = word[2:] if word.startswith("--") else SHORT.get(word[1:], "")
-        takes_value = "=" not in word and COMMON.get(name, FLAG) is not FLAG
+        name = word[2:] if word.startswith("--") else short.get(word[1:], "")
+        takes_value = "=" not in word and options.get(name, FLAG) is not FLAG
         at += 2 if takes_value else 1
     return None, rest
 

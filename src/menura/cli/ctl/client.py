@@ -106,9 +106,12 @@ class Client:
             raise CtlError(TEMPORARY, text, bare=True) from None
         except socket.gaierror as error:
             raise Unreachable(self.place, error.strerror or str(error), NO_HOST) from None
-        except (OSError, HTTPException) as error:
+        except OSError as error:
             self._connection.close()
-            raise Unreachable(self.place, getattr(error, "strerror", None) or str(error) or repr(error)) from None
+            raise Unreachable(self.place, error.strerror or str(error) or repr(error)) from None
+        except HTTPException:
+            self._connection.close()
+            raise Unreachable(self.place, "what answers there does not speak HTTP") from None
 
 
 def path(*segments: str) -> str:

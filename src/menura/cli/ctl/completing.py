@@ -8,7 +8,7 @@ from menura.cli.ctl.admin_objects import CLOSED, DECLARED, DELETED, LISTED, PURG
 from menura.cli.ctl.arguments import COMMON, split_verb
 from menura.cli.ctl.formats import FORMATTERS
 from menura.cli.ctl.running import load
-from menura.cli.ctl.verbs import OWN, REGISTRY, Verb
+from menura.cli.ctl.verbs import OWN, REGISTRY, Verb, options_of
 
 _KINDS = {
     "list": LISTED,
@@ -28,8 +28,8 @@ def candidates(words: Sequence[str], incomplete: str) -> list[str]:
     load()
     if words and words[-1] == "--formatter":
         return [name for name in FORMATTERS if name.startswith(incomplete)]
-    name, rest = split_verb(words)
     verbs = REGISTRY.of(OWN)
+    name, rest = split_verb(words, *options_of(verbs.values()))
     if name is None or name == "help":
         offered = _options(None) if incomplete.startswith("-") else [*verbs, "help"]
     elif name not in verbs:

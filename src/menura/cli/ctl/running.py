@@ -15,7 +15,7 @@ from menura.cli.ctl import rabbitmqadmin
 from menura.cli.ctl.arguments import parse, split_verb
 from menura.cli.ctl.errors import USAGE, CtlError, UsageError
 from menura.cli.ctl.formats import FORMATTERS, bold, formatted
-from menura.cli.ctl.verbs import ADMIN, OWN, REGISTRY, Call, Verb, check
+from menura.cli.ctl.verbs import ADMIN, OWN, REGISTRY, Call, Verb, check, options_of
 
 # Every module that declares verbs.
 _TOPICS = (
@@ -50,13 +50,19 @@ def load() -> None:
         importlib.import_module(f"menura.cli.ctl.topics.{topic}")
 
 
+def knows(name: str) -> bool:
+    """Whether there is a verb of this name."""
+    load()
+    return name in REGISTRY.of(OWN)
+
+
 def run(words: Sequence[str], program: str = OWN) -> int:
     """Do what the words say; the exit status."""
     load()
     if program == ADMIN:
         words = rabbitmqadmin.as_ctl(words)
-    name, rest = split_verb(words)
     verbs = REGISTRY.of(program)
+    name, rest = split_verb(words, *options_of(verbs.values()))
     if name is None and "--help" not in rest:
         sys.stderr.write(_overview(program))
         return USAGE

@@ -148,6 +148,16 @@ class Registry:
 REGISTRY = Registry()
 
 
+def options_of(verbs: Iterable[Verb]) -> tuple[dict[str, Kind], dict[str, str]]:
+    """All options that any of these takes, by their long names, and the long names of the short ones."""
+    options: dict[str, Kind] = {}
+    short: dict[str, str] = {}
+    for each in verbs:
+        options |= each.options
+        short |= each.short
+    return options, short
+
+
 def verb(
     name: str,
     group: str,

@@ -78,7 +78,7 @@ def _file_system(place: Path) -> str:
 def _room(config: Config, place: Path) -> Findings:
     status = os.statvfs(place)
     free = status.f_bavail * status.f_frsize
-    said = f"{free >> 20:,} MB free at {place}; publishers are blocked below {config.disk_free_bytes_min >> 20:,} MB"
+    said = f"{free >> 20:,} MiB free at {place}; publishers are blocked below {config.disk_free_bytes_min >> 20:,} MiB"
     if free < config.disk_free_bytes_min:
         yield wrong("disk", said, "Make room, or lower the limit (--disk-free-min).")
     elif free < 2 * config.disk_free_bytes_min:
@@ -151,12 +151,12 @@ def _limit_of(pid: int) -> int | None:
 
 def memory(config: Config) -> Findings:
     watermark = config.watermark_bytes
-    said = f"publishers are blocked above {watermark >> 20:,} MB of held messages"
+    said = f"publishers are blocked above {watermark >> 20:,} MiB of held messages"
     available = _available_bytes()
     if available is not None and watermark > available:
         yield beware(
             "memory",
-            f"{said}, and {available >> 20:,} MB are available now",
+            f"{said}, and {available >> 20:,} MiB are available now",
             "Lower the watermark (--memory-max), or see what else takes the memory.",
         )
     else:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from menura.cli.ctl.arguments import FLAG, MANY, TEXT, WHOLE
-from menura.cli.ctl.client import path
+from menura.cli.ctl.client import HttpFailure, path
 from menura.cli.ctl.errors import UNAVAILABLE, CtlError, UsageError
 from menura.cli.ctl.formats import Facts, Table
 from menura.cli.ctl.verbs import OWN, QUEUES, Call, verb
@@ -69,7 +69,13 @@ def _value(word: str) -> Any:
 
 
 def _post(call: Call, what: str, body: Mapping[str, Any]) -> Any:
-    return call.client.post(path("menura", "queues", call.vhost, call.argument(0), what), body)
+    try:
+        return call.client.post(path("menura", "queues", call.vhost, call.argument(0), what), body)
+    except HttpFailure as failure:
+        if failure.http_status == 404 and failure.reason == "Not Found":  # a destination is named in the reason
+            text = f"no queue '{call.argument(0)}' in vhost '{call.vhost}'"
+            raise CtlError(UNAVAILABLE, text) from None
+        raise
 
 
 # -- seeing ------------------------------------------------------------------------------------------------------

@@ -10,6 +10,8 @@ Hypothesis draws the same examples in every run, so that a change is judged by w
 from __future__ import annotations
 
 import os
+import signal
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -22,7 +24,18 @@ settings.register_profile("repeating", _UNHURRIED, derandomize=True)
 settings.register_profile("exploring", _UNHURRIED, derandomize=False)
 settings.load_profile("repeating")
 
+# A shell lets what runs in the background ignore Ctrl+C, which the programs that tests start would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 NAMED_BROKER = "MENURA_TEST_AMQP_URL"
+
+
+@pytest.fixture
+def unused_tcp_port() -> Iterator[int]:
+    """One where nothing listens for as long as the test runs: it is bound, so nobody else gets it meanwhile."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

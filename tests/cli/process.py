@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -16,10 +17,17 @@ COMMAND = [sys.executable, "-W", "error", "-m", "menura", "serve"]
 
 
 class Process:
-    """A broker that is being started; killed in the end whatever happens."""
+    """A broker that is being started; killed in the end whatever happens.
+
+    Without a folder it runs in one of its own, where it makes its data directory if nothing else was said.
+    """
+
+    _own_folder: tempfile.TemporaryDirectory[str] | None = None
 
     def __init__(self, *arguments: str, environment: dict[str, str] | None = None, folder: Path | None = None) -> None:
         self.started = time.perf_counter()
+        if folder is None:
+            self._own_folder = tempfile.TemporaryDirectory()
         self.process = subprocess.Popen(
             [*COMMAND, *arguments],
             stdout=subprocess.PIPE,
@@ -27,7 +35,7 @@ class Process:
             text=True,
             encoding="utf-8",
             env={**os.environ, **(environment or {})},
-            cwd=folder,
+            cwd=folder or self._own_folder.name,  # type: ignore[union-attr]
         )
         self._timer = threading.Timer(LIFE_SECONDS_MAX, self.process.kill)
         self._timer.start()
@@ -51,10 +59,15 @@ class Process:
     def end(self) -> tuple[int, str, str]:
         """Exit status, the rest of the output, and what was logged."""
         out, err = self.process.communicate()
-        self._timer.cancel()
+        self._clear()
         return self.process.returncode, out, err
 
     def kill(self) -> None:
-        self._timer.cancel()
         self.process.kill()
         self.process.communicate()
+        self._clear()
+
+    def _clear(self) -> None:
+        self._timer.cancel()
+        if self._own_folder is not None:
+            self._own_folder.cleanup()

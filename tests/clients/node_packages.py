@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import subprocess
 from pathlib import Path
@@ -27,6 +28,8 @@ def node_modules() -> Path:
     arguments = ["install", "--prefix", str(CACHE), "--prefer-offline", "--no-audit", "--no-fund"]
     CACHE.mkdir(parents=True, exist_ok=True)
     command = [npm, *arguments, *PACKAGES, WEBSOCKET]
-    done = subprocess.run(command, timeout=INSTALL_SECONDS_MAX, capture_output=True, text=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # others test beside us
+        done = subprocess.run(command, timeout=INSTALL_SECONDS_MAX, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return CACHE / "node_modules"

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from paho.mqtt.client import Client, MQTTMessage, MQTTProtocolVersion
 from paho.mqtt.enums import CallbackAPIVersion
 
-DEADLINE_SECONDS = 10.0
+DEADLINE_SECONDS = 25.0
 V3_1, V3_1_1, V5 = MQTTProtocolVersion.MQTTv31, MQTTProtocolVersion.MQTTv311, MQTTProtocolVersion.MQTTv5
 
 

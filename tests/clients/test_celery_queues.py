@@ -137,7 +137,7 @@ def test_a_task_that_rejects_its_message_becomes_a_dead_letter(
 
 
 def test_the_reply_queue_of_somebody_who_never_asks_expires(amqp_url: str, name: str, wait_until: Wait) -> None:
-    application = Application(amqp_url, "rpc://", name, {"result_expires": 0.3})
+    application = Application(amqp_url, "rpc://", name, {"result_expires": 3})
     application.tasks.add.delay(1, 2)
     returned: list[int] = []
     with application.app.connection_for_write() as connection:

@@ -200,10 +200,10 @@ def test_a_call_that_gets_no_answer_times_out(start_server: StartServer, client:
 def test_a_long_call_is_kept_alive_by_the_servers_heartbeats(start_server: StartServer, client: Any, name: str) -> None:
     start_server("one")
     RELEASES[name] = queue.SimpleQueue()
-    release = threading.Timer(3, RELEASES[name].put, [None])
+    release = threading.Timer(6, RELEASES[name].put, [None])
     release.start()
-    # Without a heartbeat over the broker every second, the call fails after two.
-    assert client.prepare(timeout=SECONDS, call_monitor_timeout=2).call({}, "never", release=name) is None
+    # Without a heartbeat over the broker every two seconds, the call fails after four.
+    assert client.prepare(timeout=SECONDS, call_monitor_timeout=4).call({}, "never", release=name) is None
     release.join()
 
 

@@ -11,9 +11,6 @@ import pytest
 from pika.channel import Channel
 from tests.clients.pika_talk import ADAPTERS, Conversation, Step, Talk
 
-# A conversation that never ends fails here.
-pytestmark = pytest.mark.timeout(30)
-
 
 @pytest.fixture(params=ADAPTERS)
 def talk(request: pytest.FixtureRequest, amqp_url: str) -> Talk:

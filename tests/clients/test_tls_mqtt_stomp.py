@@ -183,6 +183,10 @@ def connect(broker: menura.Broker, folder: Path) -> Iterator[Connect]:
     for connection in opened:
         if connection.is_connected():
             connection.disconnect()
+        # Under TLS its thread does not see that the broker has hung up: it would take a whole processor from there on.
+        connection.transport.running = False
+        connection.transport.io_thread.join(DEADLINE_SECONDS)
+        assert not connection.transport.io_thread.is_alive()
 
 
 def test_a_stomp_password_login_works_over_tls(connect: Connect, name: str) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.cli.process import COMMAND, Process
+from tests.cli.process import COMMAND, LIFE_SECONDS_MAX, Process
 
 Serve = Callable[..., "Serving"]
 
@@ -26,7 +26,7 @@ class Serving(Process):
             text=True,
             encoding="utf-8",
         )
-        self._timer = threading.Timer(20, self.process.kill)
+        self._timer = threading.Timer(LIFE_SECONDS_MAX, self.process.kill)
         self._timer.start()
 
     def refusal(self) -> str:

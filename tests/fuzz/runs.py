@@ -82,6 +82,7 @@ class Hostile:
     def __init__(self, client: Client) -> None:
         self.client = client
         self.unheard = b""
+        self.unsent = b""
         self.over = False
         self.closed: set[int] = set()
         self.greeted = False
@@ -89,6 +90,15 @@ class Hostile:
     @property
     def session(self) -> Session:
         return self.client.session
+
+    def say(self, octets: bytes) -> int:
+        """As far as it is read from; how much has been sent now."""
+        self.unsent += octets
+        if self.session.closing or self.session.throttle.blocked:
+            return 0
+        octets, self.unsent = self.unsent, b""
+        self.client.feed(octets)
+        return len(octets)
 
     def hear(self, octets: bytes) -> None:
         octets = self.unheard + octets
@@ -147,10 +157,11 @@ def run(case: Case) -> None:
         session = hostile.session
         now += step.seconds
         session.congested = step.congested
-        if not session.closing:
-            hostile.client.feed(step.read)
-        held = session.unread_bytes if session.unread else 0
-        assert held <= UNREAD_BYTES_MAX + len(step.read), "too much unfinished input"
+        sent_bytes = hostile.say(step.read)
+        if sent_bytes:
+            held = session.unread_bytes if session.unread else 0
+            assert held <= UNREAD_BYTES_MAX + sent_bytes, "too much unfinished input"
+        node.agenda.tick(now)
         if journal is not None and step.durable:
             catalog.flush()
             journal.flush()
@@ -162,8 +173,14 @@ def run(case: Case) -> None:
                 if each.session.writable:
                     each.session.resume()
         if number % 16 == 0:
+            node.memory.set_watermark(0)
+            node.agenda.tick(now)
             _check_calm(calm)
+            node.memory.set_watermark(case.watermark_bytes)
+    node.memory.set_watermark(0)
+    node.agenda.tick(now)
     for hostile in hostiles:
+        hostile.say(b"")
         hostile.session.congested = False
         hostile.session.resume()
         hostile.hear(hostile.session.flush())
@@ -180,8 +197,6 @@ def run(case: Case) -> None:
 def _check_calm(calm: Client) -> None:
     """Published, delivered, answered: as ever."""
     calm.send(publish(CALM, b"calm"))
-    if calm.node.memory.blocked:
-        calm.session.unblock()
     (declared,) = [a for a in calm.send(method(Queue.Declare(0, CALM, passive=True))) if a.name == "Queue.DeclareOk"]
     assert (declared.message_count, declared.consumer_count) == (0, 1)
     assert calm.call(Basic.Qos()).name == "Basic.QosOk"

@@ -13,7 +13,7 @@ from typing import Any, Self
 from pamqp import base
 from tests.protocols.amqp.memory import FRAME_BYTES_MAX, Answer, Answers, Channel, handshake, method
 
-DEADLINE_SECONDS = 10.0
+DEADLINE_SECONDS = 25.0
 
 
 def eventually(condition: Callable[[], object], what: str = "condition") -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 
 from menura import Broker
 
-DEADLINE_SECONDS = 10.0
+DEADLINE_SECONDS = 25.0
 MASK = bytes.fromhex("37fa213d")
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 # Section 1.3 of RFC 6455 gives this pair.

@@ -18,16 +18,22 @@ from menura.core.errors import NotFound, PreconditionFailed
 BODIES = [b"%d" % number for number in range(300)]
 
 
-def send_away(broker: menura.Broker, name: str = "Shovel s") -> int:
-    """End the connections of that name; how many there were."""
+def connections(broker: menura.Broker) -> list[Any]:
+    """Those of the shovel."""
+    return broker._call(lambda: [each for each in broker.node.presence.connections if each.name == "Shovel s"])
 
-    def end() -> int:
-        found = [connected for connected in broker.node.presence.connections if connected.name == name]
-        for connected in found:
-            connected.end("the test wants it")
-        return len(found)
 
-    return broker._call(end)
+def send_away(broker: menura.Broker) -> list[Any]:
+    """End the shovel's connections; which they were."""
+    found = connections(broker)
+    broker._call(lambda: [each.end("the test wants it") for each in found])
+    return found
+
+
+def lose_connection(broker: menura.Broker) -> None:
+    """End the shovel's connection, and wait for another one."""
+    (gone,) = send_away(broker)
+    eventually(lambda: [each for each in connections(broker) if each is not gone], "it has come again")
 
 
 def test_a_running_shovel_says_what_rabbitmq_says(
@@ -68,11 +74,11 @@ def test_after_either_connection_is_lost_it_connects_anew_and_nothing_is_missing
     there.declare("from")
     here.declare("to")
     dig(src_queue="from", dest_queue="to", src_prefetch_count=10)
+    broker = {"near": near, "far": far}[end]
     for round in range(5):
         state.until("running")
         there.fill("from", [b"%d-" % round + body for body in BODIES])
-        assert send_away({"near": near, "far": far}[end]) == 1
-        eventually(lambda: state()["state"] != "running", "it has noticed")
+        lose_connection(broker)
     there.until("from", 0)
     eventually(lambda: state().get("pending") == 0, "all are confirmed")
     got = here.bodies("to")

@@ -6,17 +6,16 @@ promised anything, and never in two. Lives are random, by seed, and go on with w
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from random import Random
 
 import pytest
 from tests.core.domain import numbered
 from tests.core.kept import Kept, fold, live, messages_in
+from tests.seeds import first_seed
 from tests.simulation.disk import SimulatedDisk
 from tests.store.memory_disk import SEGMENT_BYTES
 from tests.store.workers import at_once
-from tests.seeds import first_seed
 
 from menura.core import fields
 from menura.core.moving import ToExchange, ToQueue, Transfer, delete, move, replay

@@ -19,7 +19,7 @@ from pamqp import base
 from tests.durability.serving import Serve
 from tests.durability.small_disk import SmallDisk, can_mount
 from tests.net.peer import DEADLINE_SECONDS, Peer, eventually
-from tests.protocols.amqp.memory import Answer, Basic, Confirm, Connection, Queue, Tx, ack, method, names, publish
+from tests.protocols.amqp.memory import Answer, Basic, Confirm, Connection, Queue, Tx, ack, method, publish
 
 from menura import Broker
 from menura.store.disk import RealDisk, RealFile
@@ -121,11 +121,10 @@ def test_publishers_are_blocked_while_the_disk_is_nearly_full_and_consumers_drai
                 publisher.publish()
                 publisher.until("Basic.Ack")
             disk.load(50 * MB)
-            assert publish_until(publisher, "Connection.Blocked").reason == "low on disk"
+            assert publish_until_blocked(publisher).reason == "low on disk"
             consumer.connect()
             drained = drain(consumer)
-            assert drained == [*range(1, publisher.published + 1)]
-            publisher.publish()
+            assert drained == [*range(1, publisher.published)]
             disk.unload()
             publisher.until("Connection.Unblocked")
             while publisher.open:
@@ -139,18 +138,20 @@ def test_publishers_are_blocked_while_the_disk_is_nearly_full_and_consumers_drai
     assert "MiB free again: publishers may go on" in log
 
 
-def publish_until(publisher: Publisher, name: str) -> Answer:
-    """Publish one message after the other, each confirmed, until the broker says something else."""
-    heard: list[Answer] = []
+def publish_until_blocked(publisher: Publisher) -> Answer:
+    """Publish one message after the other, each confirmed, until one has to wait."""
+    told: list[Answer] = []
 
-    def told() -> bool:
+    def blocked() -> bool:
         publisher.publish()
-        while publisher.open:
-            heard.append(publisher.hear())
-        return name in names(heard)
+        while publisher.open and not told:
+            answer = publisher.hear()
+            if answer.name == "Connection.Blocked":
+                told.append(answer)
+        return bool(told)
 
-    eventually(told, name)
-    return next(answer for answer in heard if answer.name == name)
+    eventually(blocked, "Connection.Blocked")
+    return told[0]
 
 
 # -- full --------------------------------------------------------------------------------------------------------

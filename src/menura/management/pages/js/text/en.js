@@ -139,7 +139,7 @@ export default {
 
   // Charts and figures
   "chart.rates": "Messages per second",
-  "chart.lengths": "Messages in queues",
+  "chart.lengths": "Queued messages",
   "chart.data": "Bytes per second",
   "chart.now": "now",
   "window.label": "Stretch of time",

@@ -139,7 +139,7 @@ export default {
 
   // Charts and figures
   "chart.rates": "每秒消息数",
-  "chart.lengths": "队列中的消息",
+  "chart.lengths": "排队的消息",
   "chart.data": "每秒字节数",
   "chart.now": "当前",
   "window.label": "时间范围",

@@ -104,7 +104,7 @@ def _run_all(parts: list[Part]) -> list[Outcome]:
                     print(f"\n{outcomes[-1].part.name}: failed; more below", flush=True)
                 else:
                     outcomes[-1].show()
-        except KeyboardInterrupt:
+        except BaseException:  # Ctrl+C, or a part that cannot be run at all
             for waiting in running:
                 waiting.cancel()
             raise

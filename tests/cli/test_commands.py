@@ -21,6 +21,14 @@ def test_help_lists_every_command_however_it_is_asked_for() -> None:
 
 def test_help_of_a_command_is_its_own() -> None:
     assert menura("help", "serve").output == menura("serve", "--help").output
+    assert menura("help", "help").output == menura("help").output
+
+
+def test_help_of_a_verb_of_ctl_is_its_own() -> None:
+    told = menura("help", "ctl", "list_queues")
+    assert told.exit_code == 0
+    assert told.output == menura("ctl", "list_queues", "--help").output
+    assert "list_queues" in told.output
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import time
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from tests.cli.conftest import Start
@@ -37,6 +39,26 @@ def test_the_first_screen_says_what_clients_of_a_websocket_connect_to(start: Sta
     found = re.search(r"✓ mqtt\+ws://(127\.0\.0\.1:\d+/a/place)  for clients: ws://(\S+)$", text, re.MULTILINE)
     assert found is not None, text
     assert found[1] == found[2]
+
+
+@pytest.mark.parametrize("every", ["0.0.0.0", "[::]"])
+def test_the_first_screen_says_where_the_pages_are_that_can_be_opened(start: Start, every: str) -> None:
+    if every == "[::]" and not _has_ipv6():
+        pytest.skip("no IPv6 here")
+    text = "\n".join(start("--listen", f"http://{every}:0", "--data", ":memory:").screen())
+    found = re.search(r"pages +(\S+) in a browser", text)
+    assert found is not None, text
+    with urlopen(found[1], timeout=20) as page:
+        assert page.status == 200
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
 
 
 def test_it_serves(start: Start) -> None:

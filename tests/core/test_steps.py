@@ -271,6 +271,20 @@ def test_nothing_is_declared_any_more_where_a_virtual_host_ends() -> None:
     finish(steps)
 
 
+def test_a_virtual_host_that_was_deleted_before_the_first_step_of_a_policy_keeps_nothing_of_it() -> None:
+    kept = live()
+    policies = full(kept).policies
+    policies.set("old", value())
+    changes = [policies.set_in_steps("new", value()), policies.clear_in_steps("old")]
+    kept.node.delete_vhost("v")
+    kept.node.add_vhost("v").policies.set("old", value())
+    before = len(kept.catalog.changes)
+    for steps in changes:
+        with pytest.raises(NotAllowed, match="vhost v not found"):
+            finish(steps)
+    assert len(kept.catalog.changes) == before
+
+
 def test_the_end_of_a_virtual_host_is_one_change_of_the_catalog() -> None:
     kept = live()
     vhost = full(kept)

@@ -53,7 +53,7 @@ class Commands(click.Group):
         if not args or (args[0].startswith("-") and args[0] not in ("--help", "--version", "-h")):
             args = ["serve", *args]
         elif args[0] == "help":
-            args = [*args[1:2], "--help"]
+            args = [*(word for word in args[1:] if word != "help"), "--help"]
         return super().parse_args(context, args)
 
 

@@ -42,8 +42,8 @@ def show(broker: Broker, effective: Effective, seconds: float) -> None:
 
 def _for_browsers(listener: Listener) -> str:
     """An address that can be opened on this machine; one that stands for all addresses is none."""
-    scheme, host = listener.address.scheme, listener.address.host
-    return f"{scheme}://127.0.0.1:{listener.port}" if host in ("0.0.0.0", "::") else listener.url
+    here = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(listener.address.host)
+    return f"{listener.address.scheme}://{here}:{listener.port}" if here else listener.url
 
 
 def exposures(broker: Broker) -> Iterator[str]:

@@ -141,6 +141,7 @@ class Policies:
 
     def set_in_steps(self, name: str, value: Any, *, operator: bool = False) -> Steps:
         """The same: the first step sets it, and with the last one all that lives follows it."""
+        self._vhost.require_there()
         component = _component(operator)
         new = policy(name, value, operator=operator)
         before = self.by_name[component].get(name)
@@ -156,6 +157,7 @@ class Policies:
         finish(self.clear_in_steps(name, operator=operator))
 
     def clear_in_steps(self, name: str, *, operator: bool = False) -> Steps:
+        self._vhost.require_there()
         component = _component(operator)
         gone = self.by_name[component].pop(name, None)
         if gone is None:

@@ -52,7 +52,6 @@ PREDECLARED = (
 )
 
 
-
 class VHost(Traffic):
     """One name space of a broker."""
 
@@ -105,7 +104,8 @@ class VHost(Traffic):
             raise NotFound(f"no exchange '{name}' in vhost '{self.name}'")
         return exchange
 
-    def _require_there(self) -> None:
+    def require_there(self) -> None:
+        """Refuse to define anything that nobody would ever remove from the catalog."""
         if self.deleted:
             raise NotAllowed(f"vhost {self.name} not found")
 
@@ -129,7 +129,7 @@ class VHost(Traffic):
         arguments: Arguments | None = None,
     ) -> Exchange:
         """Create an exchange, or make sure that the one of this name is the same."""
-        self._require_there()
+        self.require_there()
         arguments = arguments or {}
         existing = self.exchanges.get(name)
         if existing is not None:
@@ -219,7 +219,7 @@ class VHost(Traffic):
         `owner` is the declaring connection; an `exclusive` queue is its alone, and never durable. `reserved`
         allows names that only the broker may give.
         """
-        self._require_there()
+        self.require_there()
         arguments = with_default_type(
             arguments or {},
             "" if reserved else self.definition.default_queue_type,

@@ -109,6 +109,19 @@ def test_whoever_types_fast_need_not_wait_for_what_is_found(tab: Callable[..., T
         expect(page.get_by_role("heading", level=1)).to_have_text(heading)
 
 
+def test_enter_that_ends_a_word_of_an_input_method_chooses_nothing(tab: Callable[..., Tab]) -> None:
+    page = tab().go("exchanges")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("topol")
+    found = page.get_by_role("dialog")
+    expect(found.get_by_role("option")).to_have_count(1)
+    found.get_by_role("combobox").dispatch_event("keydown", {"key": "Enter", "isComposing": True})
+    expect(found).to_be_visible()
+    expect(page.get_by_role("heading", name="Exchanges")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Topology")
+
+
 def test_a_press_that_lasts_while_numbers_change_is_still_a_click(shop: Shop, tab: Callable[..., Tab]) -> None:
     page = tab().go("")
     shop.publish("order.eu.new", b"{}")

@@ -178,6 +178,14 @@ def test_3_1_2_24_a_packet_longer_than_told_is_refused_before_it_comes() -> None
         ended(peer, peer.send(b"\x30" + varint(100_000)), 0x95, "a packet of 100004 octets")
 
 
+@pytest.mark.parametrize("told", [50, 128])
+def test_3_1_2_24_so_is_one_whose_length_is_a_single_octet(told: int) -> None:
+    peer = Peer(limits=MqttLimits(packet_bytes_max=told)).connect()
+    assert peer.send(publish("a", bytes(told - 6))) == []
+    assert not peer.session.finished
+    ended(peer, peer.send(publish("a", bytes(told - 5))), 0x95, f"a packet of {told + 1} octets")
+
+
 @pytest.mark.parametrize("first", [0x82, 0xA2, 0x40, 0x62, 0xE0, 0xF0])
 def test_a_control_packet_longer_than_any_needs_to_be_is_not_looked_into(first: int) -> None:
     peer = Peer(limits=MqttLimits(control_bytes_max=100_000)).connect()

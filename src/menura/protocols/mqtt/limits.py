@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+SHORT_BYTES = 129
+"""The longest packet whose length is one octet: nothing more has to be looked at, if a packet may be so long."""
+
 
 @dataclass(frozen=True, slots=True)
 class MqttLimits:

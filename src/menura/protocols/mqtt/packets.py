@@ -13,6 +13,7 @@ from menura.core.tallies import Tallies
 from menura.protocols.mqtt import answering, spec, subscribing, wills, wire
 from menura.protocols.mqtt.errors import MqttError, malformed, violation
 from menura.protocols.mqtt.handshake import Login, answer_properties, check, client_for, log_in
+from menura.protocols.mqtt.limits import SHORT_BYTES
 from menura.protocols.mqtt.outbox import Outbox
 from menura.protocols.mqtt.reporting import Report
 
@@ -104,6 +105,7 @@ def _connect(session: Session, body: bytes) -> None:
 def _settle_limits(session: Session, connect: Connect) -> None:
     limits, found = session.limits, connect.properties
     session.packet_bytes_max = limits.packet_bytes_max
+    session.short_bytes_max = min(SHORT_BYTES, limits.packet_bytes_max)
     session.aliases_max = min(found.get("topic_alias_maximum", 0), limits.topic_aliases_max)
     session.keep_alive_seconds = connect.keep_alive_seconds
     if session.version == spec.V5 and limits.keep_alive_seconds_max:

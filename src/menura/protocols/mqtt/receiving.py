@@ -34,7 +34,7 @@ def receive_packets(session: Session, data: bytes) -> int:
         first = data[at]
         body = at + 2
         stop = body + data[at + 1]
-        if stop - body > 127 or stop > end:
+        if stop - at > session.short_bytes_max or stop > end:
             body, stop = _extent(session, data, at, end)
         if not session.connected and first != 0x10:
             raise violation(f"a first packet of {first:#04x}, not CONNECT")

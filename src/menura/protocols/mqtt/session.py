@@ -22,7 +22,7 @@ from menura.core.throttle import Throttle
 from menura.protocols.mqtt import spec, wills, wire
 from menura.protocols.mqtt.client import Client, clients_of, leave_later
 from menura.protocols.mqtt.errors import REASONS, MqttError, code_of
-from menura.protocols.mqtt.limits import MqttLimits
+from menura.protocols.mqtt.limits import SHORT_BYTES, MqttLimits
 from menura.protocols.mqtt.receiving import receive_packets
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class Session:
         self.needed_bytes = 2
         self.position = 0
         self.packet_bytes_max = self.limits.connect_bytes_max
+        self.short_bytes_max = min(SHORT_BYTES, self.packet_bytes_max)
         self.targets: dict[bytes, Target] = {}
         self.learned: dict[bytes, tuple[Target, bytes]] = {}  # of PUBLISH (see receiving)
         self.marking = False  # whether messages say whose they are, for no-local subscriptions

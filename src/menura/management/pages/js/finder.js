@@ -121,6 +121,7 @@ export function find() {
     typing = setTimeout(look, TYPING_MS);
   });
   input.addEventListener("keydown", (event) => {
+    if (event.isComposing) return; // the keys are those of an input method, which ends a word with Enter
     const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (by) choose(at + by);
     else if (event.key === "Enter") enter();

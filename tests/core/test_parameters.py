@@ -349,6 +349,7 @@ def test_what_was_kept_and_is_not_valid_any_more_is_told_and_has_no_effect(kept:
         ParameterDefinition("/", "number", "n", "no JSON"),
         ParameterDefinition("/", "number", "good", "1"),
         ParameterDefinition("", "", "good", "2"),
+        ParameterDefinition("gone", "policy", "p", '{"pattern": "", "definition": {"max-length": 1}}'),
     ):
         kept.catalog.put(definition)
     node = Node(lambda size: bytes(size))
@@ -360,6 +361,7 @@ def test_what_was_kept_and_is_not_valid_any_more_is_told_and_has_no_effect(kept:
         "vhost-limits 'limits' in virtual host '/'",
         "global parameter 'cluster_name'",
         "number 'n' in virtual host '/'",
+        "policy 'p' in virtual host 'gone'",
     ]
     assert 'Key "definition" not found in p' in told[0]
     assert told[2].endswith('max-queues should be a number, actually was <<"three">>. Set it anew, or delete it.'), (

@@ -3,8 +3,9 @@
 What was handed out and is still there after a restart has come back, at the latest because the broker ended. So what
 has to be known is how often each message was handed out. For the first time the journal has a mark for the whole queue
 anyway, up to where that has happened. Each further time is noted as it happens, so that a message counts which takes
-the broker with it; and when a message is set aside, until when. Where messages have ranks they do not go out in the
-order of their positions, and the first time is noted as well.
+the broker with it, unless it does so within the milliseconds until marks are written; and when a message is set aside,
+until when. Where messages have ranks they do not go out in the order of their positions, and the first time is noted
+as well.
 
 Messages that waited in the journal alone get their count when they are read back.
 """

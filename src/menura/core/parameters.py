@@ -201,6 +201,8 @@ class Parameters:
     def _restore(self, definition: ParameterDefinition) -> str:
         """What is wrong with it, if anything."""
         vhost, component, name, text = definition
+        if vhost and vhost not in self._node.vhosts:
+            return "there is no such virtual host"
         try:
             value = json.loads(text)
         except ValueError:

@@ -40,7 +40,7 @@ def complaints(file: str | None = None, **arguments: Any) -> list[str]:
 def test_with_nothing_said_the_defaults_hold_and_are_those_of_a_broker_in_a_program() -> None:
     effective = settings()
     assert {value.origin for value in effective.values.values()} == {"default"}
-    assert effective.config() == Config(data="./menura-data", busy_poll_us=100)
+    assert effective.config() == Config(data="./menura-data", busy_poll_us=200)
 
 
 def test_the_file_goes_before_defaults_the_environment_before_the_file_and_options_before_all() -> None:

@@ -84,7 +84,7 @@ _ALL = (
     _of("http.origins", WORDS, "origins", "web pages of elsewhere that may use the broker"),
     _of("statistics", BOOLEAN, "statistics", "keep histories and rates of queues, connections and so on"),
     Setting("busy_poll_us", whole(0, 10_000), "microseconds to stay awake after work, for quicker answers; 0: none",
-            "busy_poll_us", 100),
+            "busy_poll_us", 200),
     Setting("log.level", choice("debug", "info", "warning", "error"), "what is logged, and what is worse",
             "", "info", live=True),
     Setting("log.format", choice("text", "json"), "lines for people, or one JSON object on each line",
